@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The directory: what the control store says about tenants, as one immutable snapshot in memory. Built whole by the
+ * keeper's messages, then swapped in; readers never see half of it.
+ */
+#ifndef SEKISHO_DIRECTORY_H
+#define SEKISHO_DIRECTORY_H
+
+#include "address.h"
+#include "clock.h"
+
+#define TENANT_ID_MAX 40     /* [a-z0-9][a-z0-9-]*, as it is a DNS label */
+#define TENANT_HOSTS_MAX 8   /* custom host names and dedicated addresses, each */
+#define TENANT_NAME_MAX 253  /* a host name */
+#define TENANT_PEM_MAX 16384 /* bytes of any one PEM text */
+#define TENANT_ADDRESSES_MAX 4
+
+enum tenant_state { TENANT_ACTIVE = 1, TENANT_SUSPENDED = 2, TENANT_RETIRED = 3 };
+
+struct tenant {
+    uint32_t magic;
+    char id[TENANT_ID_MAX + 1];
+    char service[64]; /* service code (control 4.2); may be empty */
+    char labels[256]; /* "key=value,key=value"; may be empty */
+    enum tenant_state state;
+    uint32_t max_connections; /* 0: the configuration's tenant_max_connections */
+    uint32_t cells;           /* 0: the configuration's cells_per_tenant */
+    size_t host_count;
+    char host[TENANT_HOSTS_MAX][TENANT_NAME_MAX + 1]; /* custom host names, lower case */
+    size_t listen_count;
+    struct address listen[TENANT_HOSTS_MAX]; /* dedicated addresses, with port */
+    struct ranges allowed;                   /* client addresses; count 0: any */
+    char instance_host[TENANT_NAME_MAX + 1]; /* name or address to connect to */
+    uint16_t instance_port;
+    char instance_name[TENANT_NAME_MAX + 1]; /* name the instance's certificate must carry; empty: instance_host */
+    char auth_database[64];                  /* where the verifier function lives; default "postgres" */
+    size_t address_count;                    /* instance_host resolved by the keeper; none: unreachable */
+    struct address address[TENANT_ADDRESSES_MAX];
+    char *instance_ca;          /* PEM, owned; "" : the system's trust store */
+    char *client_certificate;   /* PEM the proxy shows to the instance, owned; may be "" */
+    char *client_key;           /* its key, PEM, owned, secret */
+};
+
+/* Checks one tenant by itself: id, names, port, state. *why is a short text when it is not good. */
+bool tenant_check(const struct tenant *t, const char **why);
+bool tenant_id_valid(struct view id);
+/* A lower-case DNS name of at most TENANT_NAME_MAX bytes, whole labels, no trailing dot. */
+bool host_name_valid(struct view name);
+
+/* Makes the owned texts empty and the rest zero. */
+void tenant_begin(struct tenant *t);
+/* Frees and wipes what it owns. */
+void tenant_end(struct tenant *t);
+/* For the keeper's message: everything but nothing else; secrets included, as the channel is between trusted
+ * processes. tenant_read allocates the owned texts: tenant_end on any outcome. At most 60,000 bytes. */
+void tenant_write(struct writer *w, const struct tenant *t);
+bool tenant_read(struct reader *r, struct tenant *t);
+
+struct snapshot;
+
+/* taken: when the keeper read it. Owned by the caller until snapshot_free. NULL without memory. */
+struct snapshot *snapshot_new(uint64_t version, struct moment taken);
+void snapshot_free(struct snapshot **s);
+/* Takes over what *t owns (even when it fails) and empties it. False, with *why, when the tenant is not good, or its
+ * id, a host name or a listen address is already another's, or a host name equals another tenant's name under `domain`. */
+bool snapshot_add(struct snapshot *s, struct tenant *t, const char **why);
+uint64_t snapshot_version(const struct snapshot *s);
+struct moment snapshot_taken(const struct snapshot *s);
+size_t snapshot_count(const struct snapshot *s);
+/* NULL when there is none. Valid as long as the snapshot. */
+const struct tenant *snapshot_tenant(const struct snapshot *s, const char *id);
+/* In the order of ids; index < snapshot_count. */
+const struct tenant *snapshot_at(const struct snapshot *s, size_t index);
+
+#endif

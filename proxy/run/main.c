@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: ISC */
+int main(void) {
+    return 0;
+}
