@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Byte views with an end, readers that cannot pass it, writers that cannot overflow. A reader or writer goes bad
- * once and stays bad: check `bad` after the last step, not after each. All integers are big-endian (network order),
- * as in PostgreSQL's protocol and in our channels. Nothing here allocates or owns memory.
+ * Byte views with an end, readers that cannot pass it, writers that cannot overflow. A reader or writer goes
+ * bad once and stays bad: check `bad` after the last step, not after each. All integers are big-endian
+ * (network order), as in PostgreSQL's protocol and in our channels. Nothing here allocates or owns memory.
  */
 #ifndef SEKISHO_BYTES_H
 #define SEKISHO_BYTES_H

@@ -21,8 +21,8 @@ void clock_rfc3339(struct writer *w, int64_t wall_us, int offset_minutes) {
     time_t seconds = (time_t)(wall_us / 1000000 + (int64_t)offset_minutes * 60);
     struct tm t;
     gmtime_r(&seconds, &t);
-    writer_format(w, "%04d-%02d-%02dT%02d:%02d:%02d.%03d", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour,
-                  t.tm_min, t.tm_sec, (int)(wall_us / 1000 % 1000));
+    writer_format(w, "%04d-%02d-%02dT%02d:%02d:%02d.%03d", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+                  t.tm_hour, t.tm_min, t.tm_sec, (int)(wall_us / 1000 % 1000));
     if (offset_minutes == 0) {
         writer_text(w, "Z");
         return;

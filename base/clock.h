@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Time as a value: read once per turn of the loop, passed down as a parameter. Deadlines use the monotonic part,
- * which nobody can set back; the wall part is for records only.
+ * Time as a value: read once per turn of the loop, passed down as a parameter. Deadlines use the monotonic
+ * part, which nobody can set back; the wall part is for records only.
  */
 #ifndef SEKISHO_CLOCK_H
 #define SEKISHO_CLOCK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Why something was refused: what a stranger may read (SQLSTATE, sentence, hint) and the private cause, which goes to
- * the log only.
+ * Why something was refused: what a stranger may read (SQLSTATE, sentence, hint) and the private cause, which
+ * goes to the log only.
  */
 #ifndef SEKISHO_FAILURE_H
 #define SEKISHO_FAILURE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The process log: one line per event on stderr, for the people who run the proxy. (What tenants and auditors read is
- * the ledger, not this.) Control characters are made harmless; a line is one write(2).
+ * The process log: one line per event on stderr, for the people who run the proxy. (What tenants and auditors
+ * read is the ledger, not this.) Control characters are made harmless; a line is one write(2).
  */
 #ifndef SEKISHO_LOG_H
 #define SEKISHO_LOG_H

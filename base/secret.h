@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Secrets: wiped so that the compiler cannot skip it, compared in constant time, drawn from the system's generator.
+ * Secrets: wiped so that the compiler cannot skip it, compared in constant time, drawn from the system's
+ * generator.
  */
 #ifndef SEKISHO_SECRET_H
 #define SEKISHO_SECRET_H

@@ -9,7 +9,11 @@
 /* The length of the valid UTF-8 sequence (RFC 3629) at the start of v, or 0. */
 static size_t utf8_length(struct view v) {
     uint8_t b = v.at[0];
-    size_t n = b < 0x80 ? 1 : b >= 0xC2 && b < 0xE0 ? 2 : b >= 0xE0 && b < 0xF0 ? 3 : b >= 0xF0 && b < 0xF5 ? 4 : 0;
+    size_t n = b < 0x80                ? 1
+               : b >= 0xC2 && b < 0xE0 ? 2
+               : b >= 0xE0 && b < 0xF0 ? 3
+               : b >= 0xF0 && b < 0xF5 ? 4
+                                       : 0;
     if (n == 0 || n > v.len)
         return 0;
     for (size_t i = 1; i < n; i++)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC
  *
- * Text from strangers made harmless, and the few encodings everybody needs: JSON strings (RFC 8259), hexadecimal,
- * base64 (RFC 4648, strict: no white space, canonical padding), decimal numbers, durations.
+ * Text from strangers made harmless, and the few encodings everybody needs: JSON strings (RFC 8259),
+ * hexadecimal, base64 (RFC 4648, strict: no white space, canonical padding), decimal numbers, durations.
  */
 #ifndef SEKISHO_TEXT_H
 #define SEKISHO_TEXT_H
 
 #include "bytes.h"
 
-/* Writes v as a JSON string with its quotes. Control characters, DEL, and U+0080..U+009F are escaped as \u00XX; bytes
- * that are not valid UTF-8 become U+FFFD each; so any viewer may show the line. */
+/* Writes v as a JSON string with its quotes. Control characters, DEL, and U+0080..U+009F are escaped as
+ * \u00XX; bytes that are not valid UTF-8 become U+FFFD each; so any viewer may show the line. */
 void text_json(struct writer *w, struct view v);
 
 /* Lower-case hexadecimal, two digits a byte. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What every process but the supervisor shares: its loop, its settings, its channel to the supervisor, and the peers
- * the supervisor introduces. Each process is one file <role>.c with one entry <role>_main, which ends in role_run.
+ * What every process but the supervisor shares: its loop, its settings, its channel to the supervisor, and
+ * the peers the supervisor introduces. Each process is one file <role>.c with one entry <role>_main, which
+ * ends in role_run.
  */
 #ifndef SEKISHO_ROLE_H
 #define SEKISHO_ROLE_H
@@ -28,7 +29,8 @@ struct role_hooks {
     channel_message_fn *message;
 };
 
-/* Runs the process until the supervisor goes away (exit 0) or role_leave. Any hook but settings and peer may be NULL. */
+/* Runs the process until the supervisor goes away (exit 0) or role_leave. Any hook but settings and peer may
+ * be NULL. */
 int role_run(enum role us, const struct role_hooks *hooks, void *arg);
 struct event_base *role_base(void);
 struct channel *role_supervisor(void);
@@ -37,7 +39,7 @@ const struct settings *role_settings(void);
 void role_leave(void);
 
 /* A one-shot or repeating timer on the loop; ms >= 1. */
-struct event *role_timer(uint32_t ms, bool repeat, event_callback_fn *fn, void *arg);
+struct event *role_timer(uint32_t ms, bool repeat, event_callback_fn fn, void *arg);
 
 int gate_main(void);
 int cell_main(void);
