@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Runs every file of a corpus folder once through the fuzz target it is linked with, so that what fuzzing found stays
- * found with any compiler. A missing or empty folder is a failure: a test that ran nothing proves nothing.
+ * Runs every file of a corpus folder once through the fuzz target it is linked with, so that what fuzzing
+ * found stays found with any compiler. A missing or empty folder is a failure: a test that ran nothing proves
+ * nothing.
  */
 #include <dirent.h>
 #include <stdint.h>
