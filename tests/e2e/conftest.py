@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: ISC
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from fixtures import acme, empty_fleet, fleet, globex, proxy  # noqa: E402, F401
