@@ -14,6 +14,8 @@
 #define TENANT_NAME_MAX 253  /* a host name */
 #define TENANT_PEM_MAX 16384 /* bytes of any one PEM text */
 #define TENANT_ADDRESSES_MAX 4
+#define TENANT_WIRE_MAX 60000 /* bytes tenant_write makes at most */
+#define TENANT_MAGIC 0x7E4A17D1u
 
 enum tenant_state { TENANT_ACTIVE = 1, TENANT_SUSPENDED = 2, TENANT_RETIRED = 3 };
 
@@ -47,8 +49,11 @@ bool tenant_id_valid(struct view id);
 /* A lower-case DNS name of at most TENANT_NAME_MAX bytes, whole labels, no trailing dot. */
 bool host_name_valid(struct view name);
 
-/* Makes the owned texts empty and the rest zero. */
+/* Makes the owned texts empty and the rest zero, but auth_database its default. */
 void tenant_begin(struct tenant *t);
+/* Replaces one of the owned texts by a copy of v; the old one is wiped. False, with nothing changed, when v is longer
+ * than TENANT_PEM_MAX or holds a NUL. */
+bool tenant_text(char **text, struct view v);
 /* Frees and wipes what it owns. */
 void tenant_end(struct tenant *t);
 /* For the keeper's message: everything but nothing else; secrets included, as the channel is between trusted
@@ -61,6 +66,8 @@ struct snapshot;
 /* taken: when the keeper read it. Owned by the caller until snapshot_free. NULL without memory. */
 struct snapshot *snapshot_new(uint64_t version, struct moment taken);
 void snapshot_free(struct snapshot **s);
+/* Before the first snapshot_add: without it the rule about names under `domain` is not checked. */
+void snapshot_domain(struct snapshot *s, const char *domain);
 /* Takes over what *t owns (even when it fails) and empties it. False, with *why, when the tenant is not good, or its
  * id, a host name or a listen address is already another's, or a host name equals another tenant's name under `domain`. */
 bool snapshot_add(struct snapshot *s, struct tenant *t, const char **why);
