@@ -23,6 +23,7 @@ static void open_body(struct frame *f) {
     f->have = 0;
     f->bad = f->length < LENGTH_ITSELF;
     f->left = f->bad ? 0 : (uint64_t)f->length - LENGTH_ITSELF;
+    f->asks += f->type == 'Q' || f->type == 'S' || f->type == 'F';
 }
 
 static const uint8_t *whole_header(struct frame *f, const uint8_t *at) {

@@ -34,6 +34,7 @@ struct frame {
     uint64_t messages; /* begun so far */
     uint64_t ready;    /* ReadyForQuery messages completed */
     uint64_t commits;  /* of those, with status 'I': transactions ended */
+    uint64_t asks;     /* from a client: Query, Sync and FunctionCall messages begun, each to be answered by a ReadyForQuery */
 };
 
 void frame_begin(struct frame *f);
