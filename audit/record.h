@@ -19,7 +19,7 @@ enum audit_source {
     AUDIT_LEDGER = 64
 };
 
-enum event {
+enum audit_event {
 #define EVENT(code, name, sources, meaning) EVENT_##code,
 #include "events.def"
 #undef EVENT
@@ -33,13 +33,14 @@ enum field {
     FIELD_COUNT
 };
 
+#define RECORD_MAGIC 0x4D0B72E9u
 #define RECORD_FIELDS_MAX 24
 #define RECORD_BINARY_MAX 8192 /* bytes of record_write's output at most */
 #define RECORD_LINE_MAX 16384  /* bytes of a printed line with its newline at most */
 
 struct record {
     uint32_t magic;
-    enum event event;
+    enum audit_event event;
     uint64_t session; /* 0: none */
     size_t count;
     struct {
@@ -49,13 +50,14 @@ struct record {
     } item[RECORD_FIELDS_MAX];
 };
 
-const char *event_name(enum event e);
-bool event_by_name(struct view name, enum event *out);
-bool event_allowed(enum event e, enum audit_source source);
+const char *event_name(enum audit_event e);
+bool event_by_name(struct view name, enum audit_event *out);
+bool event_allowed(enum audit_event e, enum audit_source source);
 const char *field_name(enum field f);
 
-void record_begin(struct record *r, enum event event, uint64_t session);
-/* Asserts that the field is of that kind and not set before. Empty texts are left out. */
+void record_begin(struct record *r, enum audit_event event, uint64_t session);
+/* Asserts that the field is of that kind and not set before. Empty texts are left out. A text that is too long is cut
+ * where it is written or printed. */
 void record_text(struct record *r, enum field field, struct view text);
 void record_number(struct record *r, enum field field, uint64_t number);
 
