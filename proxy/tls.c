@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * See tls.h.
+ */
+#include "tls.h"
+#include "text.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CIPHERS_12                                                                                           \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"               \
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+
+static void explain(char why[256], const char *what) {
+    char text[160] = "";
+    unsigned long code = ERR_peek_last_error();
+    if (code)
+        ERR_error_string_n(code, text, sizeof text);
+    ERR_clear_error();
+    snprintf(why, 256, "%s%s%s", what, text[0] ? ": " : "", text);
+}
+
+static SSL_CTX *common(const SSL_METHOD *method, const char *min_version) {
+    SSL_CTX *c = SSL_CTX_new(method);
+    if (!c)
+        return NULL;
+    SSL_CTX_set_min_proto_version(c, strcmp(min_version, "1.3") == 0 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_cipher_list(c, CIPHERS_12);
+    SSL_CTX_set_options(c, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(c, 0);
+    SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                            SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(c, 1);
+    return c;
+}
+
+/* The first certificate is the leaf, the rest its chain. */
+static bool use_chain(SSL_CTX *c, struct view chain) {
+    BIO *bio = BIO_new_mem_buf(chain.at, (int)chain.len);
+    X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    bool good = leaf && SSL_CTX_use_certificate(c, leaf) == 1;
+    X509 *next;
+    while (good && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+        if (SSL_CTX_add0_chain_cert(c, next) != 1) {
+            X509_free(next);
+            good = false;
+        }
+    if (good)
+        ERR_clear_error(); /* the read that met the end */
+    X509_free(leaf);
+    BIO_free(bio);
+    return good;
+}
+
+static bool use_key(SSL_CTX *c, struct view key) {
+    BIO *bio = BIO_new_mem_buf(key.at, (int)key.len);
+    EVP_PKEY *k = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    bool good = k && SSL_CTX_use_PrivateKey(c, k) == 1 && SSL_CTX_check_private_key(c) == 1;
+    EVP_PKEY_free(k);
+    BIO_free(bio);
+    return good;
+}
+
+static bool use_identity(SSL_CTX *c, struct view chain, struct view key, char why[256]) {
+    if (!use_chain(c, chain)) {
+        explain(why, "the certificate chain is not readable");
+        return false;
+    }
+    if (!use_key(c, key)) {
+        explain(why, "the private key is not readable or does not fit the certificate");
+        return false;
+    }
+    return true;
+}
+
+/* Chooses "postgresql" when offered (RFC 7301); other offers are ignored, as PostgreSQL before 17 does. */
+static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in,
+                       unsigned inlen, void *arg) {
+    struct reader r = reader_of(view_of(in, inlen));
+    while (reader_left(&r) > 0) {
+        size_t n = reader_u8(&r);
+        struct view name = reader_bytes(&r, n);
+        if (!r.bad && view_equal_text(name, "postgresql")) {
+            *out = name.at;
+            *outlen = (unsigned char)name.len;
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    return SSL_TLSEXT_ERR_NOACK;
+}
+
+SSL_CTX *tls_server(struct view chain, struct view key, const char *min_version, char why[256]) {
+    SSL_CTX *c = common(TLS_server_method(), min_version);
+    if (!c) {
+        explain(why, "no TLS context");
+        return NULL;
+    }
+    SSL_CTX_set_options(c, SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_alpn_select_cb(c, choose_alpn, NULL);
+    if (!use_identity(c, chain, key, why)) {
+        SSL_CTX_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static bool trust(SSL_CTX *c, struct view ca) {
+    if (ca.len == 0)
+        return SSL_CTX_set_default_verify_paths(c) == 1;
+    BIO *bio = BIO_new_mem_buf(ca.at, (int)ca.len);
+    X509_STORE *store = SSL_CTX_get_cert_store(c);
+    size_t count = 0;
+    X509 *one;
+    while (bio && (one = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+        if (X509_STORE_add_cert(store, one) == 1)
+            count++;
+        X509_free(one);
+    }
+    ERR_clear_error();
+    BIO_free(bio);
+    return count > 0;
+}
+
+SSL_CTX *tls_client(struct view ca, struct view certificate, struct view key, const char *min_version,
+                    char why[256]) {
+    SSL_CTX *c = common(TLS_client_method(), min_version);
+    if (!c) {
+        explain(why, "no TLS context");
+        return NULL;
+    }
+    SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
+    bool good = trust(c, ca);
+    if (!good)
+        explain(why, "no certificate authority for the instance");
+    if (good && certificate.len > 0)
+        good = use_identity(c, certificate, key, why);
+    if (!good) {
+        SSL_CTX_free(c);
+        return NULL;
+    }
+    return c;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * TLS contexts (RFC 8446; TLS 1.2 with forward secrecy and AEAD only), made from PEM texts in memory: a cell
+ * opens no file. No tickets and no session cache: nothing of one tenant's TLS could ever be resumed anywhere
+ * else.
+ */
+#ifndef SEKISHO_TLS_H
+#define SEKISHO_TLS_H
+
+#include "bytes.h"
+
+#include <openssl/ssl.h>
+
+/* Towards clients. min_version: "1.2" or "1.3". NULL, with why, when chain or key are not good or do not fit.
+ */
+SSL_CTX *tls_server(struct view chain, struct view key, const char *min_version, char why[256]);
+/* Towards an instance: verified, always. ca: PEM; empty: the system's trust store. certificate, key: what we
+ * show, may be empty. */
+SSL_CTX *tls_client(struct view ca, struct view certificate, struct view key, const char *min_version,
+                    char why[256]);
+
+#endif
