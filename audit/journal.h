@@ -22,13 +22,15 @@ typedef void journal_open_session_fn(void *arg, const char *tenant, uint64_t ses
 /* NULL, with *why a text for the log, when the folder cannot be made or used. */
 struct journal *journal_new(const char *folder, int offset_minutes, char why[256]);
 void journal_free(struct journal **j);
+/* For the times of the records from now on. */
+void journal_set_offset(struct journal *j, int offset_minutes);
 
 /* Opens every chain there is in the folder: reads each to its end, checks the links, sets aside a torn last line (to
  * <file>.torn-<n>, then cuts it and appends a ledger.repaired record), and reports open sessions. A chain whose links do
  * not fit is marked broken and gets no more records: journal_append to it fails. */
 bool journal_load(struct journal *j, journal_open_session_fn *open_session, void *arg, struct moment now, char why[256]);
 
-/* Appends one record to a tenant's chain (made when new). False, with errno, when the write failed: the chain is then
+/* Appends one record to a tenant's chain (made when new; tenant: a tenant id, or ""). False, with errno, when the write failed: the chain is then
  * failed, and so is every record appended to it since the last flush. */
 bool journal_append(struct journal *j, const char *tenant, const struct record *r, struct moment now);
 
@@ -38,8 +40,9 @@ bool journal_append(struct journal *j, const char *tenant, const struct record *
 typedef void journal_settled_fn(void *arg, const char *tenant, bool durable);
 void journal_flush(struct journal *j, journal_settled_fn *settled, void *arg);
 
-/* Tries failed chains again: reads the file's real end from disk, cuts a torn line, goes on from there, and appends a
- * ledger.failed record. Returns how many are still failed. */
+/* Tries failed chains again: opens the file anew, cuts it back to the last line known to be durable (what followed was
+ * refused, and after a failed flush nobody knows what of it the disk has), appends a ledger.failed record and flushes
+ * that. Returns how many are still failed. */
 size_t journal_recover(struct journal *j, struct moment now);
 /* False while any chain is failed or broken; why: one of them. */
 bool journal_healthy(const struct journal *j, char why[256]);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Checks a chain without trusting whoever wrote it: numbers without gaps, links that fit, one JSON object a line.
+ * Links alone prove every record but the last: a change of the newest line, or lines cut off at the end, show only
+ * against something kept elsewhere (the reported head, compared; signed checkpoints when there are any).
  */
 #ifndef SEKISHO_VERIFY_H
 #define SEKISHO_VERIFY_H
@@ -24,8 +26,12 @@ void verify_chain(const char *folder, const char *tenant, struct verify_report *
 struct verify {
     struct verify_report report;
     char tenant[64];
+    uint8_t before[32]; /* the head before report.head */
+    bool unsettled;     /* a link does not fit; the next line tells which of its two ends was changed */
+    uint8_t suspect[32];
 };
 void verify_begin(struct verify *v, const char *tenant);
-bool verify_line(struct verify *v, struct view line); /* false from the first bad one on */
+/* False from the first bad one on. Give it one line more while `unsettled` is set. */
+bool verify_line(struct verify *v, struct view line);
 
 #endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * See verify.h. Reads what may have been written by an enemy: lines are bounded, numbers and links are
+ * compared before anything else is believed.
+ */
+#include "verify.h"
+#include "files.h"
+#include "record.h"
+#include "text.h"
+#include "verify_object.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/sha.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void verify_hash(struct view line, uint8_t out[32]) {
+    static const uint8_t nothing[1];
+    SHA256(line.len > 0 ? line.at : nothing, line.len, out);
+}
+
+void verify_begin(struct verify *v, const char *tenant) {
+    memset(v, 0, sizeof *v);
+    v->report.good = true;
+    snprintf(v->tenant, sizeof v->tenant, "%s", tenant);
+}
+
+void verify_fault(struct verify *v, const char *format, ...) {
+    if (!v->report.good)
+        return;
+    v->report.good = false;
+    v->report.bad_record = v->report.records + 1;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(v->report.why, sizeof v->report.why, format, args);
+    va_end(args);
+}
+
+/* The object of a line, or NULL with the fault told. */
+static json_t *parse(struct verify *v, struct view line) {
+    if (line.len >= RECORD_LINE_MAX) {
+        verify_fault(v, "the line is longer than any record");
+        return NULL;
+    }
+    if (line.len > 0 && memchr(line.at, 0, line.len)) {
+        verify_fault(v, "the line holds NUL bytes");
+        return NULL;
+    }
+    json_error_t error;
+    json_t *object =
+        json_loadb((const char *)line.at, line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (json_is_object(object))
+        return object;
+    json_decref(object);
+    verify_fault(v, "the line is not a JSON object (near byte %d)", object ? 1 : error.position);
+    return NULL;
+}
+
+static bool check_number(struct verify *v, const json_t *object) {
+    const json_t *n = json_object_get(object, "n");
+    uint64_t expected = v->report.records + 1;
+    if (!json_is_integer(n) || json_integer_value(n) < 1) {
+        verify_fault(v, "the line has no number");
+        return false;
+    }
+    uint64_t number = (uint64_t)json_integer_value(n);
+    if (number > expected)
+        verify_fault(v, "record %" PRIu64 " is missing or was moved: record %" PRIu64 " is in its place",
+                     expected, number);
+    else if (number < expected)
+        verify_fault(v, "record %" PRIu64 " is there again in the place of record %" PRIu64, number,
+                     expected);
+    return number == expected;
+}
+
+static bool check_members(struct verify *v, const json_t *object) {
+    const json_t *tenant = json_object_get(object, "tenant");
+    bool right = v->tenant[0] ? json_is_string(tenant) && strcmp(json_string_value(tenant), v->tenant) == 0
+                              : json_is_null(tenant);
+    if (!right)
+        verify_fault(v, "the record is not %s's", v->tenant[0] ? v->tenant : "the provider");
+    else if (!json_is_string(json_object_get(object, "event")))
+        verify_fault(v, "the record has no event");
+    else if (!json_is_string(json_object_get(object, "time")))
+        verify_fault(v, "the record has no time");
+    return v->report.good;
+}
+
+static bool read_prev(const json_t *object, uint8_t prev[32]) {
+    const json_t *text = json_object_get(object, "prev");
+    return json_is_string(text) &&
+           text_unhex(view_of(json_string_value(text), json_string_length(text)), prev, 32);
+}
+
+/* A link between two lines does not fit: the older one was changed, or the link itself. The line after them
+ * knows: it carries the hash that the newer one had. Until it comes, the older one is blamed. */
+static void blame_older(struct verify *v, struct view line) {
+    uint64_t older = v->report.records;
+    if (older == 0) {
+        verify_fault(v, "record 1 does not start the chain: its prev is not zero");
+        return;
+    }
+    v->report.records--;
+    memcpy(v->report.head, v->before, sizeof v->report.head);
+    verify_fault(v, "record %" PRIu64 " does not have the hash that record %" PRIu64 " expects", older,
+                 older + 1);
+    v->unsettled = true;
+    verify_hash(line, v->suspect);
+}
+
+static void settle_blame(struct verify *v, struct view line) {
+    v->unsettled = false;
+    uint8_t prev[32];
+    json_t *object =
+        json_loadb((const char *)line.at, line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    bool newer_changed = read_prev(object, prev) && memcmp(prev, v->suspect, sizeof prev) != 0;
+    json_decref(object);
+    if (!newer_changed)
+        return;
+    v->report.bad_record++;
+    snprintf(v->report.why, sizeof v->report.why,
+             "record %" PRIu64 " fits neither the record before it nor the hash that record %" PRIu64
+             " expects",
+             v->report.bad_record, v->report.bad_record + 1);
+}
+
+static bool check_link(struct verify *v, const json_t *object, struct view line) {
+    uint8_t prev[32];
+    if (!read_prev(object, prev))
+        verify_fault(v, "the record has no prev");
+    else if (memcmp(prev, v->report.head, sizeof prev) != 0)
+        blame_older(v, line);
+    return v->report.good;
+}
+
+json_t *verify_object(struct verify *v, struct view line) {
+    if (!v->report.good) {
+        if (v->unsettled)
+            settle_blame(v, line);
+        return NULL;
+    }
+    json_t *object = parse(v, line);
+    if (!object)
+        return NULL;
+    if (!check_members(v, object) || !check_number(v, object) || !check_link(v, object, line)) {
+        json_decref(object);
+        return NULL;
+    }
+    memcpy(v->before, v->report.head, sizeof v->before);
+    verify_hash(line, v->report.head);
+    v->report.records++;
+    return object;
+}
+
+bool verify_line(struct verify *v, struct view line) {
+    json_t *object = verify_object(v, line);
+    json_decref(object);
+    return object != NULL;
+}
+
+/* One file to its end, or to what settles the first fault. */
+static void verify_lines(struct verify *v, struct lines *lines, bool last) {
+    struct view line;
+    enum lines_state state = LINES_ONE;
+    while ((v->report.good || v->unsettled) && (state = lines_next(lines, &line)) == LINES_ONE)
+        verify_line(v, line);
+    if (state == LINES_LONG)
+        verify_fault(v, "the line is longer than any record");
+    else if (state == LINES_FAILED)
+        verify_fault(v, "the file cannot be read: %s", strerror(errno));
+    else if (state == LINES_END && lines_tail(lines).len > 0 && last)
+        v->report.torn = true;
+    else if (state == LINES_END && lines_tail(lines).len > 0)
+        verify_fault(v, "a file that is not the last ends in the middle of a line");
+}
+
+static void verify_file(struct verify *v, int folder, unsigned number, bool last) {
+    char name[FILES_NAME_MAX];
+    files_name(number, name);
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct lines *lines = fd >= 0 ? lines_new(fd) : NULL;
+    if (!lines) {
+        verify_fault(v, "%s cannot be read: %s", name, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    verify_lines(v, lines, last);
+    lines_free(&lines);
+}
+
+void verify_chain(const char *folder, const char *tenant, struct verify_report *out) {
+    struct verify v;
+    verify_begin(&v, tenant);
+    unsigned count = 0;
+    char why[256];
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        verify_fault(&v, "the folder cannot be read: %s", strerror(errno));
+    else if (!files_count(fd, &count, why))
+        verify_fault(&v, "%s", why);
+    else if (count == 0)
+        verify_fault(&v, "there is no log file");
+    for (unsigned i = 1; i <= count && (v.report.good || v.unsettled); i++)
+        verify_file(&v, fd, i, i == count);
+    if (fd >= 0)
+        close(fd);
+    *out = v.report;
+}
