@@ -50,6 +50,10 @@ static void write_wrapped(struct writer *w, const char *text, const char *prefix
     writer_u8(w, '\n');
 }
 
+static bool default_empty(const struct setting *setting) {
+    return !setting->text[0] && setting->kind != SETTING_IS_DURATION && setting->kind != SETTING_IS_COUNT;
+}
+
 void settings_write_sample(struct writer *w) {
     writer_text(
         w, "# Configuration of sekisho, see sekisho.conf(5). Every setting stands here with its default.\n");
@@ -59,7 +63,7 @@ void settings_write_sample(struct writer *w) {
             writer_format(w, "\n[%s]\n", setting->section);
         writer_u8(w, '\n');
         write_wrapped(w, setting->doc, "# ", "");
-        writer_format(w, "#%s = ", setting->key);
+        writer_format(w, "#%s =%s", setting->key, default_empty(setting) ? "" : " ");
         setting_write_default(w, setting);
         writer_u8(w, '\n');
     }
@@ -102,8 +106,7 @@ static void write_item(struct writer *w, const struct setting *setting) {
     writer_format(w, ".It Ic %s No = Ar %s\n", setting->key, argument_name(setting));
     write_wrapped(w, setting->doc, "", "\\&");
     write_bounds(w, setting);
-    bool number = setting->kind == SETTING_IS_DURATION || setting->kind == SETTING_IS_COUNT;
-    if (!number && !setting->text[0]) {
+    if (default_empty(setting)) {
         writer_text(w, "By default empty.\n");
         return;
     }
