@@ -203,8 +203,10 @@ const char *book_resume(struct book *b, struct book_owner *owner, const char *te
     MAGIC_CHECK(b, BOOK_MAGIC);
     MAGIC_CHECK(owner, BOOK_OWNER_MAGIC);
     struct book_session *s = session_find(b, tenant, session);
-    if (session == 0 || (s && s->owner))
+    if (session == 0 || (s && s->owner && s->owner != owner))
         return "resumed a session that is not its own";
+    if (s && s->owner == owner)
+        return NULL;
     if (owner->open >= BOOK_SESSIONS_MAX)
         return "resumed too many sessions";
     if (!s) {

@@ -137,8 +137,8 @@ bool book_post(struct book *b, struct book_owner *owner, uint64_t request, const
                const struct record *r, bool keep, struct moment now) {
     struct book_tenant *t = tenant_get(b, tenant);
     struct book_kept *kept = keep ? kept_new(r) : NULL;
-    /* What is kept goes first: records stay in the order they came. */
-    if (t->first || !journal_append(b->journal, tenant, r, now)) {
+    /* While records are kept the chain is failed, so none can overtake them. */
+    if (!journal_append(b->journal, tenant, r, now)) {
         if (kept)
             keep_last(b, t, kept);
         answer(b, owner, request, false);

@@ -41,7 +41,8 @@ struct chain *chain_get(struct journal *j, const char *tenant) {
     return c;
 }
 
-static void chain_say(struct chain *c, const char *format, va_list args) {
+__attribute__((format(printf, 2, 0))) static void chain_say(struct chain *c, const char *format,
+                                                            va_list args) {
     vsnprintf(c->why, sizeof c->why, format, args);
     log_error("the log of %s: %s", files_folder(c->tenant), c->why);
 }

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The ledger process: takes records from the other processes over their channels and makes them durable, one
+ * flush for everything that arrived in a turn of the loop; whatever arrives while a flush runs goes into the
+ * next. Owns the log's folder and is the only process that writes there; reaches no network. Its peers are
+ * our own processes, cells among them that may have been taken over: whose session it is and which tenant's
+ * is known from the channel, never from the message; a peer that breaks a rule is ended. The rules about
+ * sessions are audit/book.h's.
+ */
+#include "book.h"
+#include "clock.h"
+#include "files.h"
+#include "log.h"
+#include "magic.h"
+#include "role.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define LEDGER_MAGIC 0xA6190FD3u
+#define LEDGER_PEER_MAGIC 0x5B8E62C7u
+#define RETRY_MS 1000 /* between two tries of chains that failed */
+#define GRACE_MS 2000 /* for cells to say what is still open, after a restart of the ledger alone */
+
+struct peer {
+    uint32_t magic;
+    struct ledger *ledger;
+    struct role_peer who;
+    struct channel *channel;
+    struct book_owner owner;
+    LIST_ENTRY(peer) next;
+};
+
+struct ledger {
+    uint32_t magic;
+    struct book *book;
+    struct event *flush, *retry, *grace;
+    LIST_HEAD(, peer) peers;
+    struct peer supervisor;
+    char told[256]; /* why it is not well, as last told to the supervisor; "" for well */
+    bool failed;    /* the log cannot be opened: leave */
+};
+
+/* Whether records can be written, when that has changed. */
+static void tell_state(struct ledger *l) {
+    char why[256];
+    bool healthy = book_healthy(l->book, why);
+    if (strcmp(why, l->told) == 0 || !role_supervisor())
+        return;
+    snprintf(l->told, sizeof l->told, "%s", why);
+    if (healthy)
+        log_info("every log is written again");
+    else
+        log_error("sessions are refused, the log cannot be written: %s", why);
+    struct writer w = channel_scratch();
+    writer_u8(&w, healthy);
+    writer_text16(&w, view_text(why));
+    channel_send(role_supervisor(), M_LEDGER_STATE, &w, -1);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg) {
+    struct ledger *l = arg;
+    MAGIC_CHECK(l, LEDGER_MAGIC);
+    bool well = book_recover(l->book, clock_now());
+    tell_state(l);
+    if (!well || !l->retry)
+        return;
+    event_free(l->retry);
+    l->retry = NULL;
+}
+
+static void flush_now(struct ledger *l) {
+    book_flush(l->book);
+    tell_state(l);
+    if (l->told[0] && !l->retry)
+        l->retry = role_timer(RETRY_MS, true, on_retry, l);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg) {
+    struct ledger *l = arg;
+    MAGIC_CHECK(l, LEDGER_MAGIC);
+    flush_now(l);
+}
+
+/* After everything that is readable in this turn of the loop. */
+static void flush_soon(struct ledger *l) {
+    event_active(l->flush, EV_TIMEOUT, 0);
+}
+
+static void on_answer(void *arg, struct book_owner *owner, uint64_t request, bool durable) {
+    struct peer *p = owner->arg;
+    MAGIC_CHECK(p, LEDGER_PEER_MAGIC);
+    if (!p->channel)
+        return;
+    uint8_t bytes[16];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    writer_u64(&w, request);
+    writer_u8(&w, durable);
+    channel_send(p->channel, M_DURABLE, &w, -1);
+}
+
+/* The bit of record.h for a role; the two enumerations agree. */
+static enum audit_source source_of(enum role role) {
+    _Static_assert((int)R_SUPERVISOR == (int)AUDIT_SUPERVISOR && (int)R_GATE == (int)AUDIT_GATE &&
+                       (int)R_CELL == (int)AUDIT_CELL && (int)R_LOBBY == (int)AUDIT_LOBBY &&
+                       (int)R_KEEPER == (int)AUDIT_KEEPER,
+                   "roles and sources of records must agree");
+    return (enum audit_source)role;
+}
+
+static void take_record(struct peer *p, struct channel *c, struct reader *body) {
+    char tenant[41];
+    struct record r;
+    uint64_t request = reader_u64(body);
+    reader_text16_into(body, tenant, sizeof tenant);
+    if (!record_read(body, &r) || !reader_done(body)) {
+        channel_offend(c, "sent a record that does not parse");
+        return;
+    }
+    if (!event_allowed(r.event, source_of(p->who.role))) {
+        channel_offend(c, "sent a record it may not say");
+        return;
+    }
+    if (p->who.role == R_CELL)
+        snprintf(tenant, sizeof tenant, "%s", p->who.tenant);
+    if (tenant[0] && !files_tenant_valid(tenant)) {
+        channel_offend(c, "named a tenant wrongly");
+        return;
+    }
+    const char *broken = book_record(p->ledger->book, &p->owner, request, tenant, &r, clock_now());
+    if (broken)
+        channel_offend(c, broken);
+    flush_soon(p->ledger);
+}
+
+static void take_resume(struct peer *p, struct channel *c, struct reader *body) {
+    uint64_t session = reader_u64(body);
+    const char *broken = reader_done(body) ? book_resume(p->ledger->book, &p->owner, p->who.tenant, session)
+                                           : "resumed wrongly";
+    if (broken)
+        channel_offend(c, broken);
+}
+
+static void on_peer_message(void *arg, struct channel *c, enum message_code m, struct reader *body, int fd) {
+    struct peer *p = arg;
+    MAGIC_CHECK(p, LEDGER_PEER_MAGIC);
+    if (p->ledger->failed)
+        return; /* on our way out */
+    if (m == M_RECORD)
+        take_record(p, c, body);
+    else if (m == M_RESUME)
+        take_resume(p, c, body);
+    else
+        channel_offend(c, "sent a message the ledger does not take");
+}
+
+/* What a process still had open when its channel ended, it can no longer close itself. */
+static void on_peer_ended(void *arg, struct channel *c, const char *why) {
+    struct peer *p = arg;
+    MAGIC_CHECK(p, LEDGER_PEER_MAGIC);
+    struct ledger *l = p->ledger;
+    p->channel = NULL;
+    if (p->owner.open > 0)
+        log_warning("the %s %s (%u) left %zu sessions open: %s", role_name(p->who.role), p->who.tenant,
+                    p->who.pid, p->owner.open, why);
+    if (l->book) {
+        book_owner_gone(l->book, &p->owner, "cell crash", clock_now());
+        flush_soon(l);
+    }
+    LIST_REMOVE(p, next);
+    p->magic = 0;
+    free(p);
+}
+
+static void peer_begin(struct peer *p, struct ledger *l) {
+    p->magic = LEDGER_PEER_MAGIC;
+    p->ledger = l;
+    book_owner_begin(&p->owner, p);
+}
+
+static void on_peer(void *arg, const struct role_peer *who, int fd) {
+    struct ledger *l = arg;
+    MAGIC_CHECK(l, LEDGER_MAGIC);
+    struct peer *p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    peer_begin(p, l);
+    p->who = *who;
+    LIST_INSERT_HEAD(&l->peers, p, next);
+    p->channel = channel_new(role_base(), fd, R_LEDGER, who->role, on_peer_message, on_peer_ended, p);
+}
+
+static void open_log(struct ledger *l, const struct settings *s, int offset_minutes) {
+    char why[256];
+    l->flush = event_new(role_base(), -1, 0, on_flush, l);
+    if (!l->flush)
+        abort();
+    l->book = book_new(s->ledger_dir, offset_minutes, on_answer, l, clock_now(), why);
+    if (l->book)
+        return;
+    log_error("the session log cannot be opened, so no session is let in: %s", why);
+    l->failed = true;
+    role_leave();
+}
+
+static void on_settings(void *arg, const struct settings *s) {
+    struct ledger *l = arg;
+    MAGIC_CHECK(l, LEDGER_MAGIC);
+    int offset = 0;
+    if (!clock_parse_offset(view_text(s->time_zone), &offset))
+        log_error("time_zone \"%s\" is not an offset: times are in UTC", s->time_zone);
+    if (l->book)
+        book_set_offset(l->book, offset);
+    else if (!l->failed)
+        open_log(l, s, offset);
+}
+
+static void on_go(void *arg, bool fresh) {
+    struct ledger *l = arg;
+    MAGIC_CHECK(l, LEDGER_MAGIC);
+    if (!l->book)
+        return;
+    if (fresh)
+        book_close_unclaimed(l->book, "node restart", clock_now());
+    flush_now(l);
+}
+
+static void on_grace(evutil_socket_t fd, short what, void *arg) {
+    struct ledger *l = arg;
+    MAGIC_CHECK(l, LEDGER_MAGIC);
+    book_close_unclaimed(l->book, "outcome unknown", clock_now());
+    flush_now(l);
+}
+
+static void on_supervisor(void *arg, struct channel *c, enum message_code m, struct reader *body, int fd) {
+    struct ledger *l = arg;
+    MAGIC_CHECK(l, LEDGER_MAGIC);
+    l->supervisor.channel = c;
+    if (m == M_RECORD && l->book)
+        take_record(&l->supervisor, c, body);
+    else if (m == M_RESUMED && l->book && !l->grace)
+        l->grace = role_timer(GRACE_MS, false, on_grace, l);
+}
+
+static void ledger_end(struct ledger *l) {
+    if (l->book)
+        book_flush(l->book);
+    while (!LIST_EMPTY(&l->peers)) {
+        struct peer *p = LIST_FIRST(&l->peers);
+        LIST_REMOVE(p, next);
+        channel_free(&p->channel);
+        free(p);
+    }
+    struct event *events[] = {l->flush, l->retry, l->grace};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+        if (events[i])
+            event_free(events[i]);
+    book_free(&l->book);
+}
+
+int ledger_main(void) {
+    static const struct role_hooks hooks = {
+        .settings = on_settings, .peer = on_peer, .go = on_go, .message = on_supervisor};
+    struct ledger l = {.magic = LEDGER_MAGIC};
+    LIST_INIT(&l.peers);
+    peer_begin(&l.supervisor, &l);
+    l.supervisor.who.role = R_SUPERVISOR;
+    int code = role_run(R_LEDGER, &hooks, &l);
+    ledger_end(&l);
+    return l.failed ? 1 : code;
+}
