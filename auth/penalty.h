@@ -21,7 +21,8 @@ void penalty_free(struct penalty **p);
 /* How long, in ms, the answer to this login must be held back; 0 for none. */
 uint32_t penalty_delay(struct penalty *p, const char *tenant, struct view user, const struct address *from,
                        int64_t mono_us);
-/* proof: a fingerprint of what was tried (any stable 64-bit value), so that the same mistake is not punished twice. */
+/* proof: a fingerprint of what was tried (any stable 64-bit value), so that the same mistake is not punished twice; 0
+ * when it cannot be told apart from another guess (a SCRAM proof looks different each time): always counted. */
 void penalty_failed(struct penalty *p, const char *tenant, struct view user, const struct address *from,
                     uint64_t proof, int64_t mono_us);
 /* A right password forgives (tenant, user, network); the network's own count stays. */

@@ -26,6 +26,13 @@ enum scram_result {
     SCRAM_DENIED     /* well-formed, but the proof, signature or binding is wrong: 28P01 */
 };
 
+/* Which call may come next; any other is refused, so that a peer's messages out of turn prove nothing. */
+enum scram_next {
+    SCRAM_NEXT_NOTHING, /* over, or refused */
+    SCRAM_NEXT_FINAL,   /* scram_server_final, scram_client_final */
+    SCRAM_NEXT_CHECK    /* scram_client_check */
+};
+
 /* What each side knows of the TLS channel. */
 struct scram_channel {
     bool tls_binding;                  /* binding data is available: -PLUS is offered */
@@ -35,6 +42,7 @@ struct scram_channel {
 
 struct scram_server {
     uint32_t magic;
+    enum scram_next next;
     const char *why; /* static text, for the log */
     bool plus;       /* the mechanism the client chose */
     char gs2_flag;   /* 'n', 'y' or 'p' */
@@ -66,6 +74,7 @@ void scram_server_wipe(struct scram_server *s);
 
 struct scram_client {
     uint32_t magic;
+    enum scram_next next;
     const char *why;
     bool plus;
     size_t nonce_len;
