@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What every command of sekishoctl is given and how it answers: a table or JSON on standard output, a sentence on
- * standard error, an exit code. Commands are declared in commands.def; main.c opens what a command says it needs.
+ * What every command of sekishoctl is given and how it answers: a table or JSON on standard output, a
+ * sentence on standard error, an exit code. Commands are declared in commands.def; main.c opens what a
+ * command says it needs.
  */
 #ifndef SEKISHO_CTL_H
 #define SEKISHO_CTL_H
@@ -20,7 +21,8 @@ struct ctl {
     int control;                     /* connected for commands that need the running proxy; -1 otherwise */
 };
 
-/* argv[0] is the command's last word ("show"), argv[1] to argv[argc - 1] what follows it. Returns an exit code. */
+/* argv[0] is the command's last word ("show"), argv[1] to argv[argc - 1] what follows it. Returns an exit
+ * code. */
 typedef int ctl_command_fn(const struct ctl *ctl, int argc, char **argv);
 
 /* "sekishoctl: sentence" on standard error; for "hint: ...", call ctl_hint after it. */

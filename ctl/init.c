@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * init: the state folder with its store and keys, and sample certificates. What exists stays as it is and is
+ * said, so that init may be run again.
+ */
+#include "args.h"
+#include "certificates.h"
+#include "commands.h"
+#include "facts.h"
+#include "newfile.h"
+#include "secret.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct init {
+    const struct ctl *ctl;
+    const char *state, *domain;
+    bool certificates;
+    json_t *made; /* what --json prints: path to "made" or "kept" */
+    char why[512];
+};
+
+static void told(struct init *n, const char *what, const char *path, bool made) {
+    if (n->ctl->json)
+        json_array_append_new(n->made, json_pack("{s:s,s:s,s:b}", "what", what, "path", path, "made", made));
+    else
+        printf("%-6s%s (%s)\n", made ? "made" : "kept", path, what);
+}
+
+static bool key(struct init *n, const char *name, const char *what, char path[4096]) {
+    snprintf(path, 4096, "%s/%s", n->state, name);
+    bool there = newfile_exists(path);
+    if (!there && !seal_key_make(path, n->why))
+        return false;
+    told(n, what, path, !there);
+    return true;
+}
+
+static bool store(struct init *n, const char *seal_path) {
+    char path[4096];
+    uint8_t seal[SEAL_KEY];
+    snprintf(path, sizeof path, "%s/store.sqlite", n->state);
+    bool there = newfile_exists(path);
+    struct store *s =
+        seal_key_read(seal_path, seal, n->why) ? store_sqlite.open(path, true, seal, n->why) : NULL;
+    secret_wipe(seal, sizeof seal);
+    if (!s)
+        return false;
+    s->driver->close(&s);
+    told(n, "the control store", path, !there);
+    return true;
+}
+
+static bool state(struct init *n) {
+    char path[4096], seal_path[4096];
+    bool there = newfile_exists(n->state);
+    if (!newfile_folder(n->state, 0700, n->why))
+        return false;
+    told(n, "the state folder", n->state, !there);
+    return key(n, "seal.key", "seals the store's secrets; keep a copy apart from the store's", seal_path) &&
+           key(n, "fleet.key", "the fleet's secret; the same on every proxy of a fleet", path) &&
+           store(n, seal_path);
+}
+
+static bool certificates(struct init *n) {
+    const struct settings *s = n->ctl->settings;
+    char ca[4096];
+    const char *slash = strrchr(s->certificate, '/');
+    int folder = slash ? (int)(slash - s->certificate + 1) : 0;
+    snprintf(ca, sizeof ca, "%.*ssample-ca.crt", folder, s->certificate);
+    bool there = newfile_exists(s->certificate) || newfile_exists(s->key);
+    if (!there && (!newfile_parent(s->certificate, n->why) || !newfile_parent(s->key, n->why) ||
+                   !certificates_make(n->domain, s->certificate, s->key, ca, n->why)))
+        return false;
+    told(n, "the server's certificate", s->certificate, !there);
+    told(n, "its key", s->key, !there);
+    if (!there)
+        told(n, "the sample authority; clients trust it with sslrootcert", ca, true);
+    return true;
+}
+
+static int read_arguments(struct init *n, int argc, char **argv) {
+    static const struct args_option options[] = {
+        {"--sample-certificates", false}, {"--state", true}, {"--domain", true}};
+    struct args a = args_of(argc, argv);
+    for (int what; (what = args_next(&a, options, 3)) != ARGS_END;) {
+        if (what == ARGS_WORD)
+            return ctl_usage("init", "init: one argument too many: %s", a.value);
+        if (what == ARGS_UNKNOWN || what == ARGS_NO_VALUE)
+            return args_complain(&a, what, "init");
+        if (what == 0)
+            n->certificates = true;
+        else
+            *(what == 1 ? &n->state : &n->domain) = a.value;
+    }
+    if (!host_name_valid(view_text(n->domain)))
+        return ctl_usage("init", "\"%s\" is no domain", n->domain);
+    return CTL_DONE;
+}
+
+int ctl_init(const struct ctl *ctl, int argc, char **argv) {
+    struct init n = {.ctl = ctl, .state = ctl->settings->state_dir, .domain = ctl->settings->domain};
+    int code = read_arguments(&n, argc, argv);
+    if (code != CTL_DONE)
+        return code;
+    n.made = json_array();
+    bool good = state(&n) && (!n.certificates || certificates(&n));
+    if (!good)
+        ctl_error("%s", n.why);
+    if (good && ctl->json)
+        facts_print_json(n.made);
+    else
+        json_decref(n.made);
+    return good ? CTL_DONE : CTL_REFUSED;
+}
