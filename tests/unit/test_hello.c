@@ -10,9 +10,10 @@
 struct script {
     uint8_t room[HELLO_MAX];
     uint8_t records[2 * HELLO_MAX];
+    size_t session_id, compressions; /* lengths of these fields */
 };
 
-static struct script s;
+static struct script s = {.compressions = 1}; /* each test runs in a process of its own */
 
 /* An extension with its type and length. */
 static void extension(struct writer *w, uint16_t type, struct view data) {
@@ -35,10 +36,12 @@ static struct view handshake(struct view extensions) {
     writer_u32(&w, 0);
     writer_u16(&w, 0x0303);
     writer_bytes(&w, view_text("0123456789abcdef0123456789abcdef"));
-    writer_u8(&w, 0);
+    static const uint8_t zeros[255];
+    writer_u8(&w, (uint8_t)s.session_id);
+    writer_bytes(&w, view_of(zeros, s.session_id));
     writer_text16(&w, view_of("\x13\x01\x13\x02", 4));
-    writer_u8(&w, 1);
-    writer_u8(&w, 0);
+    writer_u8(&w, (uint8_t)s.compressions);
+    writer_bytes(&w, view_of(zeros, s.compressions));
     if (extensions.at)
         writer_text16(&w, extensions);
     cr_assert_not(w.bad);
@@ -224,4 +227,16 @@ Test(hello, lengths_that_do_not_fit_are_refused) {
     refuse_changed(EXTENSIONS + 1, 1);
     refuse_changed(EXTENSIONS, 255);
     refuse_changed(EXTENSIONS + 4, 255);
+}
+
+Test(hello, fields_have_their_bounds_even_when_all_fits) {
+    s.session_id = 32;
+    expect(hello_naming(view_text("acme")), HELLO_OK);
+    s.session_id = 33;
+    expect(hello_naming(view_text("acme")), HELLO_BAD);
+    s.session_id = 0;
+    s.compressions = 0;
+    expect(hello_naming(view_text("acme")), HELLO_BAD);
+    s.compressions = 2;
+    expect(hello_naming(view_text("acme")), HELLO_OK);
 }
