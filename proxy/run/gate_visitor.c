@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A connection from accept until a cell has it, or it is turned away. Bytes are peeked, never taken, but for
+ * the few packets that the gate answers itself; greet.c decides, this file does. One time limit from accept
+ * on, for everything. A visitor that waits for more bytes sleeps in the kernel (SO_RCVLOWAT): one byte at a
+ * time wakes nobody.
+ */
+#include "clock.h"
+#include "gate.h"
+#include "log.h"
+#include "magic.h"
+#include "message.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECOND_US 1000000
+
+static uint8_t peeked[GREET_PEEK]; /* scratch of one look */
+
+static void visitor_end(struct visitor **v) {
+    struct visitor *gone = *v;
+    MAGIC_CHECK(gone, VISITOR_MAGIC);
+    *v = NULL;
+    if (gone->line)
+        TAILQ_REMOVE(gone->line, gone, in_line);
+    TAILQ_REMOVE(&gone->gate->by_age, gone, by_age);
+    gone->gate->visitor_count--;
+    event_free(gone->readable);
+    close(gone->fd);
+    free(gone->server_name);
+    gone->magic = 0;
+    free(gone);
+}
+
+void visitor_record(struct visitor *v, enum refusal refusal, const struct failure *f, uint32_t count) {
+    char client[ADDRESS_TEXT], local[ADDRESS_TEXT], via[ADDRESS_TEXT];
+    address_text_port(&v->client, client);
+    address_text_port(&v->local, local);
+    address_text_port(&v->via, via);
+    struct record r;
+    record_begin(&r, EVENT_SESSION_REFUSED, v->session);
+    record_text(&r, FIELD_CLIENT, view_text(client));
+    if (v->via.family != 0)
+        record_text(&r, FIELD_VIA, view_text(via));
+    record_text(&r, FIELD_LISTENER, view_text(local));
+    record_text(&r, FIELD_SERVER_NAME, view_text(v->server_name ? v->server_name : ""));
+    record_text(&r, FIELD_REASON, view_text(refusal_name(refusal)));
+    record_text(&r, FIELD_SQLSTATE, view_text(f->sqlstate));
+    record_text(&r, FIELD_MESSAGE, view_text(f->sentence));
+    record_text(&r, FIELD_CAUSE, view_text(f->cause));
+    if (count > 1)
+        record_number(&r, FIELD_COUNT, count);
+    const char *tenant = gate_dedicated(v->gate, &v->local);
+    outbox_record(v->gate->outbox, 0, tenant ? tenant : "", &r);
+}
+
+/* What is still unread is taken first: closing over unread bytes makes the kernel send a reset, which may
+ * overtake our words. */
+static void send_fatal(struct visitor *v, const struct failure *f) {
+    uint8_t bytes[1024];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    message_write_fatal(&w, f, v->session);
+    if (w.bad || recv(v->fd, peeked, sizeof peeked, MSG_DONTWAIT) == 0)
+        return;
+    if (send(v->fd, w.at, w.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        shutdown(v->fd, SHUT_WR);
+}
+
+static void visitor_refuse(struct visitor **v, enum refusal refusal, const struct failure *f, bool aloud) {
+    visitor_record(*v, refusal, f, 1);
+    if (aloud)
+        send_fatal(*v, f);
+    visitor_end(v);
+}
+
+/* Somebody who came, said nothing and went (a health check, a port scan) is no refusal. */
+static void visitor_left(struct visitor **v, const char *cause) {
+    if ((*v)->greet.state != GREET_FIRST || (*v)->least > 1) {
+        struct failure f;
+        memset(&f, 0, sizeof f);
+        failure_cause(&f, "%s", cause);
+        visitor_record(*v, REFUSAL_CLIENT_GONE, &f, 1);
+    }
+    visitor_end(v);
+}
+
+static void set_least(struct visitor *v, size_t bytes) {
+    if (v->least == bytes)
+        return;
+    int value = (int)bytes;
+    if (setsockopt(v->fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value) == 0)
+        v->least = bytes;
+}
+
+void visitor_handover(struct visitor **v, struct channel *to, enum refusal refusal) {
+    struct visitor *guest = *v;
+    MAGIC_CHECK(guest, VISITOR_MAGIC);
+    set_least(guest, 1);
+    struct writer w = channel_scratch();
+    writer_u64(&w, guest->session);
+    writer_u64(&w, (uint64_t)guest->accepted_us);
+    writer_u8(&w, (uint8_t)refusal);
+    address_write(&w, &guest->client);
+    address_write(&w, &guest->local);
+    address_write(&w, &guest->via);
+    writer_text16(&w, view_text(guest->server_name));
+    writer_u8(&w, guest->direct);
+    channel_send(to, M_HANDOVER, &w, guest->fd);
+    visitor_end(v);
+}
+
+void visitor_wait(struct visitor *v, struct visitors *line) {
+    MAGIC_CHECK(v, VISITOR_MAGIC);
+    if (v->line)
+        TAILQ_REMOVE(v->line, v, in_line);
+    v->line = line;
+    if (line)
+        TAILQ_INSERT_TAIL(line, v, in_line);
+}
+
+static bool consume(struct visitor *v, size_t bytes) {
+    return bytes == 0 || recv(v->fd, peeked, bytes, MSG_DONTWAIT) == (ssize_t)bytes;
+}
+
+static void told_address(struct visitor *v, const struct proxy2 *proxy) {
+    if (proxy->local)
+        return;
+    v->via = v->client;
+    memset(&v->client, 0, sizeof v->client);
+    v->client.family = proxy->family;
+    v->client.port = proxy->source_port;
+    memcpy(v->client.bytes, proxy->source, proxy->family == 4 ? 4 : 16);
+}
+
+static void greeted(struct visitor *v, const struct greet_step *step) {
+    v->server_name = strdup(step->hello.server_name);
+    if (!v->server_name)
+        abort();
+    v->direct = step->direct;
+    event_del(v->readable);
+    visitor_place(v);
+}
+
+/* True when the visitor is still here and should be looked at again at once. */
+static bool visitor_step(struct visitor *v, const struct greet_step *step) {
+    struct gate *g = v->gate;
+    if ((step->action == GREET_PROXIED || step->action == GREET_REPLY || step->action == GREET_CANCEL) &&
+        !consume(v, step->bytes)) {
+        visitor_left(&v, "the connection broke");
+        return false;
+    }
+    switch (step->action) {
+    case GREET_WAIT:
+        set_least(v, step->bytes);
+        return false;
+    case GREET_PROXIED:
+        told_address(v, &step->proxy);
+        return true;
+    case GREET_REPLY:
+        if (send(v->fd, &step->reply, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+            return true;
+        visitor_left(&v, "the connection broke");
+        return false;
+    case GREET_HANDOVER:
+        greeted(v, step);
+        return false;
+    case GREET_CANCEL:
+        gate_cancel(g, "", gate_dedicated(g, &v->local), step->cancel_pid, step->cancel_key, &v->client);
+        visitor_end(&v);
+        return false;
+    case GREET_REFUSE:
+        visitor_refuse(&v, step->refusal, &step->failure, step->aloud);
+        return false;
+    }
+    return false;
+}
+
+static bool is_hung_up(int fd) {
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0;
+}
+
+/* Woken with fewer bytes than asked for: either no more will come, or the kernel is short of memory for them.
+ */
+static void visitor_stuck(struct visitor *v) {
+    struct failure f;
+    memset(&f, 0, sizeof f);
+    if (is_hung_up(v->fd)) {
+        visitor_left(&v, "the client hung up in the middle of its greeting");
+        return;
+    }
+    failure_cause(&f, "no memory for its packets");
+    visitor_refuse(&v, REFUSAL_OVERLOAD, &f, false);
+}
+
+static void on_words(evutil_socket_t fd, short what, void *arg) {
+    struct visitor *v = arg;
+    MAGIC_CHECK(v, VISITOR_MAGIC);
+    struct greet_step step;
+    for (bool woken = true;; woken = false) {
+        ssize_t n = recv(fd, peeked, sizeof peeked, MSG_PEEK | MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+            visitor_left(&v, n == 0 ? "the client hung up" : strerror(errno));
+            return;
+        }
+        if (woken && n > 0 && (size_t)n < v->least) {
+            visitor_stuck(v);
+            return;
+        }
+        greet_look(&v->greet, view_of(peeked, n > 0 ? (size_t)n : 0), &step);
+        if (!visitor_step(v, &step))
+            return;
+    }
+}
+
+static int64_t deadline_us(const struct visitor *v) {
+    return v->accepted_us + (int64_t)v->gate->settings->login_timeout * 1000;
+}
+
+static void await_oldest(struct gate *g) {
+    struct visitor *oldest = TAILQ_FIRST(&g->by_age);
+    if (!oldest)
+        return;
+    int64_t left_us = deadline_us(oldest) - clock_now().mono_us;
+    if (left_us < 1000)
+        left_us = 1000;
+    struct timeval after = {left_us / 1000000, left_us % 1000000};
+    evtimer_add(g->too_old, &after);
+}
+
+static void on_too_old(evutil_socket_t fd, short what, void *arg) {
+    struct gate *g = arg;
+    MAGIC_CHECK(g, GATE_MAGIC);
+    int64_t now_us = clock_now().mono_us;
+    struct visitor *v;
+    while ((v = TAILQ_FIRST(&g->by_age)) && deadline_us(v) <= now_us) {
+        struct failure f;
+        memset(&f, 0, sizeof f);
+        failure_cause(&f, "%s",
+                      v->line == &g->held ? "no directory yet"
+                      : v->line           ? "no cell came up for it"
+                                          : "the client did not finish its greeting");
+        visitor_refuse(&v, REFUSAL_TIMEOUT, &f, false);
+    }
+    await_oldest(g);
+}
+
+void visitors_begin(struct gate *g) {
+    TAILQ_INIT(&g->by_age);
+    TAILQ_INIT(&g->held);
+    g->too_old = evtimer_new(role_base(), on_too_old, g);
+    if (!g->too_old)
+        abort();
+}
+
+/* Unique over restarts, as long as the clock is not set back: the time in milliseconds and a counter. Never
+ * 0. */
+static uint64_t next_session(struct gate *g, int64_t wall_us) {
+    uint64_t id = (uint64_t)(wall_us / 1000) << 20;
+    g->last_session = id > g->last_session ? id : g->last_session + 1;
+    return g->last_session;
+}
+
+/* The newest is turned away: those who are under way have waited longer. */
+static bool is_full(struct gate *g, struct visitor *v) {
+    if (g->visitor_count < g->settings->max_greetings)
+        return false;
+    g->shed++;
+    if (v->accepted_us - g->shed_logged_us >= SECOND_US) {
+        struct failure f;
+        failure_set(&f, "53300", NULL, "too many unfinished logins");
+        log_warning("%u unfinished logins: %u connections turned away", g->visitor_count, g->shed);
+        visitor_record(v, REFUSAL_OVERLOAD, &f, g->shed);
+        g->shed = 0;
+        g->shed_logged_us = v->accepted_us;
+    }
+    return true;
+}
+
+static bool local_address(int fd, struct address *out) {
+    struct sockaddr_storage here;
+    socklen_t len = sizeof here;
+    return getsockname(fd, (struct sockaddr *)&here, &len) == 0 &&
+           address_from_sockaddr((struct sockaddr *)&here, out);
+}
+
+void visitor_arrives(struct gate *g, int fd, const struct address *peer) {
+    MAGIC_CHECK(g, GATE_MAGIC);
+    struct moment now = clock_now();
+    struct visitor *v = calloc(1, sizeof *v);
+    if (v)
+        *v = (struct visitor){.magic = VISITOR_MAGIC, .gate = g, .fd = fd, .client = *peer, .least = 1};
+    if (!v || !local_address(fd, &v->local)) {
+        close(fd);
+        free(v);
+        return;
+    }
+    v->accepted_us = now.mono_us;
+    v->session = next_session(g, now.wall_us);
+    v->readable = is_full(g, v) ? NULL : event_new(role_base(), fd, EV_READ | EV_PERSIST, on_words, v);
+    if (!v->readable || event_add(v->readable, NULL) < 0) {
+        if (v->readable)
+            event_free(v->readable);
+        close(fd);
+        free(v);
+        return;
+    }
+    const struct ranges *balancers = &g->settings->proxy_protocol_from;
+    greet_begin(&v->greet, balancers->count > 0 && ranges_contain(balancers, peer));
+    TAILQ_INSERT_TAIL(&g->by_age, v, by_age);
+    g->visitor_count++;
+    if (!evtimer_pending(g->too_old, NULL))
+        await_oldest(g);
+}
+
+void visitors_drain(struct gate *g) {
+    struct failure f;
+    struct visitor *v;
+    while ((v = TAILQ_FIRST(&g->by_age))) {
+        failure_set(&f, "57P03", "try again in a moment", "the proxy is shutting down");
+        visitor_refuse(&v, REFUSAL_DRAINING, &f, greet_plaintext(&v->greet));
+    }
+}
