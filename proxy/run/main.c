@@ -1,4 +1,127 @@
-/* SPDX-License-Identifier: ISC */
-int main(void) {
+/* SPDX-License-Identifier: ISC
+ *
+ * sekisho(8): one program for every process of the proxy. Started by hand it is the guard; started by the
+ * guard or the supervisor, the environment says which role it has, and descriptor 3 is its channel.
+ */
+#include "guard.h"
+#include "role.h"
+#include "supervisor_identity.h"
+#include "supervisor_spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIG "/etc/sekisho/sekisho.conf"
+#define USAGE 2
+
+static const struct {
+    const char *name;
+    int (*run)(void);
+} roles[] = {{"gate", gate_main},     {"cell", cell_main},     {"lobby", lobby_main},
+             {"broker", broker_main}, {"keeper", keeper_main}, {"ledger", ledger_main}};
+
+static int run_role(const char *role) {
+    char name[16];
+    snprintf(name, sizeof name, "sekisho:%s", role);
+    prctl(PR_SET_NAME, name);
+    if (strcmp(role, "supervisor") == 0) {
+        const char *config = getenv(SPAWN_CONFIG);
+        return supervisor_main(config ? config : DEFAULT_CONFIG);
+    }
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (strcmp(role, roles[i].name) == 0)
+            return roles[i].run();
+    fprintf(stderr, "sekisho: %s=%s is no role; it is not meant to be set by hand\n", SPAWN_ROLE, role);
+    return USAGE;
+}
+
+/* Every process: as many descriptors as the system allows, and no core file: memory holds keys. */
+static void set_limits(void) {
+    struct rlimit files, none = {0, 0};
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    setrlimit(RLIMIT_CORE, &none);
+}
+
+/* A closed standard descriptor would be the number of the next socket, and the log would be written to a
+ * client. */
+static void open_standard_descriptors(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+            abort();
+}
+
+static int check(const char *path) {
+    static struct settings settings;
+    static char text[SETTINGS_TEXT_MAX];
+    size_t len;
+    struct settings_error error;
+    if (!settings_load(path, &settings, text, sizeof text, &len, &error)) {
+        fprintf(stderr, "sekisho: %s:%d: %s\n", error.file, error.line, error.text);
+        return USAGE;
+    }
+    struct identity identity;
+    char why[IDENTITY_WHY];
+    bool good = identity_read(&identity, settings.certificate, settings.key, why);
+    identity_wipe(&identity);
+    if (!good) {
+        fprintf(stderr, "sekisho: %s\n", why);
+        return USAGE;
+    }
+    printf("%s: good\n", path);
     return 0;
+}
+
+static int usage(FILE *to, int status) {
+    fprintf(to,
+            "usage: sekisho [-c FILE] [--check]\n"
+            "       sekisho --version | --help\n"
+            "\n"
+            "  -c, --config FILE  the configuration (" DEFAULT_CONFIG ")\n"
+            "      --check        read the configuration and the certificate, say what is wrong, and end\n"
+            "      --version      print the version and end\n"
+            "      --help         print this and end\n"
+            "\n"
+            "SIGTERM lets sessions at work end and stops; SIGHUP reads the configuration again.\n"
+            "Exit status: 0 stopped in order, 1 failed, 2 wrong usage or configuration.\n");
+    return status;
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check", no_argument, NULL, 'k'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    open_standard_descriptors();
+    set_limits();
+    const char *role = getenv(SPAWN_ROLE);
+    if (role)
+        return run_role(role);
+    const char *config = DEFAULT_CONFIG;
+    bool only_check = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (option == 'c')
+            config = optarg;
+        else if (option == 'k')
+            only_check = true;
+        else if (option == 'v')
+            return printf("sekisho %s\n", SEKISHO_VERSION) < 0;
+        else
+            return option == 'h' ? usage(stdout, 0) : usage(stderr, USAGE);
+    }
+    if (optind != argc)
+        return usage(stderr, USAGE);
+    return only_check ? check(config) : guard_run(config);
 }
