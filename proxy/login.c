@@ -124,6 +124,11 @@ static enum step startup_message(struct session *s) {
     view_copy_text(p->database, s->database, sizeof s->database);
     if (s->lobby != REFUSAL_NONE)
         return refuse_without_tenant(s);
+    if (s->corridor->draining) {
+        struct failure f;
+        failure_set(&f, "57P03", "connect again", "the proxy is shutting down");
+        return session_refuse(s, REFUSAL_DRAINING, &f);
+    }
     if (names_another_tenant(s, p)) {
         struct failure f;
         failure_set(&f, "08004", "leave sekisho.tenant out, or name the tenant of the host name",
@@ -265,6 +270,7 @@ enum step login_proof(struct session *s) {
     consume(l, used);
     scram_server_wipe(&l->server);
     stream_want(&s->client, false, false);
+    s->asked_admission = true;
     s->corridor->ports->admit(s->corridor->arg, s);
     return STEP_ADMIT;
 }

@@ -21,6 +21,8 @@
 #include "startup.h"
 #include "stream.h"
 
+#include <uthash.h>
+
 enum step {
     STEP_TLS,
     STEP_STARTUP,
@@ -120,8 +122,10 @@ struct flow {
 
 struct session {
     uint32_t magic;
+    UT_hash_handle hh; /* the process's table of sessions, by id */
     enum step step;
     bool running, waiting_record;
+    bool asked_admission; /* the broker counts it */
     struct corridor *corridor;
     uint64_t id;
     struct address client_address, local, via;

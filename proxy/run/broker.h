@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The broker's own parts, for its files only: broker.c (frame, keeper, gate), broker_cells.c (what cells
+ * ask), broker_verifiers.c (verifiers, from the keeper, kept for a while), broker_connect.c (sockets to
+ * instances), broker_control.c (the control socket).
+ */
+#ifndef SEKISHO_BROKER_H
+#define SEKISHO_BROKER_H
+
+#include "admission.h"
+#include "channel.h"
+#include "penalty.h"
+#include "role.h"
+#include "session.h"
+
+#include <uthash.h>
+
+/* A session the broker has let in, or is letting in. */
+struct holding {
+    uint64_t session;
+    struct broker_cell *cell;
+    struct address client, instance; /* instance: where it was connected to */
+    int64_t since_us;                /* wall */
+    uint32_t pid;                    /* the instance's process; 0 until logged in */
+    char user[64], database[64], application[65];
+    UT_hash_handle hh;
+};
+
+struct broker_cell {
+    uint32_t magic;
+    uint32_t id, pid;
+    char tenant[TENANT_ID_MAX + 1];
+    struct channel *channel;
+    uint32_t asking;   /* verifiers it waits for */
+    uint64_t told;     /* fingerprint of the TENANT and INSTANCE_TRUST last sent */
+    UT_hash_handle hh; /* by id */
+};
+
+struct tenant_count {
+    char tenant[TENANT_ID_MAX + 1];
+    uint32_t sessions;
+    UT_hash_handle hh;
+};
+
+struct broker {
+    const struct settings *settings;
+    struct snapshot *snapshot; /* NULL until the keeper's first */
+    struct snapshot *building;
+    struct moment fresh; /* when the keeper last said that the snapshot is the store's state */
+    struct channel *keeper, *gate;
+    struct broker_cell *cells;
+    struct holding *holdings;
+    struct tenant_count *counts;
+    uint32_t sessions;
+    struct penalty *penalty;
+    uint8_t fleet_secret[32];
+    bool secret_known;
+};
+extern struct broker broker;
+
+/* broker_cells.c */
+void cells_add(const struct role_peer *peer, int fd);
+struct broker_cell *cells_find(uint32_t id);
+/* Tells a cell who its tenant is, when that has changed or `always`. */
+void cells_tell(struct broker_cell *c, bool always);
+/* After a new snapshot: tells all cells, cuts the sessions that may not go on. */
+void cells_snapshot(void);
+void cells_identities(void);
+void cells_cut(struct holding *h, enum close_reason reason, const struct failure *f);
+void cells_refuse(struct broker_cell *c, uint64_t request, enum refusal refusal, const struct failure *f);
+void holding_remove(struct holding *h);
+
+/* broker_verifiers.c */
+void verifiers_ask(struct broker_cell *c, uint64_t request, struct view user, const struct address *from);
+void verifiers_told(struct channel *keeper, struct reader *body);
+/* A login failed with what we had for this user: look again next time. */
+void verifiers_doubt(const char *tenant, struct view user);
+/* To a new keeper: everything still unanswered. */
+void verifiers_ask_again(void);
+
+/* broker_connect.c */
+/* Connects to one of the tenant's addresses (or just to *only when not NULL) and answers the cell's request
+ * with the socket, or with a refusal; removes the holding of `session` then, unless session is 0. */
+void connect_begin(struct broker_cell *c, uint64_t request, uint64_t session, const struct tenant *t,
+                   const struct address *only);
+void connect_cell_gone(const struct broker_cell *c);
+
+/* broker_control.c */
+void control_accept(int fd);
+void control_process(struct channel *supervisor, struct reader *body);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * See sessions.h.
+ */
+#include "sessions.h"
+#include "clock.h"
+#include "log.h"
+#include "magic.h"
+#include "role.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SESSIONS_MAGIC 0x5ec10006u
+#define WAITING_MAX 10000
+
+struct waiting {
+    struct waiting *next;
+    uint64_t session;
+    bool close; /* a close record: the new ledger must be told first that we own that session */
+    size_t len;
+    uint8_t bytes[];
+};
+
+void sessions_begin(struct sessions *all, enum role role, const struct ports *ports) {
+    memset(all, 0, sizeof *all);
+    all->magic = SESSIONS_MAGIC;
+    all->role = role;
+    all->corridor.ports = ports;
+    all->corridor.arg = all;
+}
+
+static bool read_arrival(struct reader *body, struct arrival *a) {
+    a->session = reader_u64(body);
+    a->accepted_us = (int64_t)reader_u64(body);
+    a->refusal = reader_u8(body);
+    bool good =
+        address_read(body, &a->client) && address_read(body, &a->local) && address_read(body, &a->via);
+    reader_text16_into(body, a->server_name, sizeof a->server_name);
+    reader_u8(body); /* direct TLS or not: the same from here on */
+    return good && reader_done(body) && a->refusal < REFUSAL_COUNT && a->session != 0;
+}
+
+void sessions_arrive(struct sessions *all, struct channel *gate, struct reader *body, int fd) {
+    struct arrival a = {0};
+    bool tenantless = all->role == R_LOBBY;
+    if (!read_arrival(body, &a) || (a.refusal != REFUSAL_NONE) != tenantless ||
+        sessions_find(all, a.session)) {
+        close(fd);
+        channel_offend(gate, "handed a connection over wrongly");
+        return;
+    }
+    all->handed_over++;
+    struct session *s = session_new(&all->corridor, &a, fd);
+    if (!s) {
+        log_error("out of memory: a connection was dropped");
+        return;
+    }
+    HASH_ADD(hh, all->table, id, sizeof s->id, s);
+    session_run(s);
+}
+
+struct session *sessions_find(struct sessions *all, uint64_t id) {
+    struct session *s;
+    HASH_FIND(hh, all->table, &id, sizeof id, s);
+    return s;
+}
+
+static void on_message(void *arg, struct channel *c, enum message_code m, struct reader *body, int fd) {
+    struct sessions *all = arg;
+    MAGIC_CHECK(all, SESSIONS_MAGIC);
+    uint64_t request = reader_u64(body);
+    bool durable = reader_u8(body) == 1;
+    if (m != M_DURABLE || !reader_done(body)) {
+        channel_offend(c, "answered wrongly");
+        return;
+    }
+    struct session *s = sessions_find(all, request);
+    if (s)
+        session_recorded(s, durable);
+}
+
+static void on_ended(void *arg, struct channel *c, const char *why) {
+    struct sessions *all = arg;
+    MAGIC_CHECK(all, SESSIONS_MAGIC);
+    all->ledger = NULL;
+    log_warning("the ledger is away: %s", why);
+    struct session *s, *next;
+    HASH_ITER (hh, all->table, s, next)
+        session_recorded(s, false);
+}
+
+static void send_resume(struct sessions *all, uint64_t id) {
+    struct writer w = channel_scratch();
+    writer_u64(&w, id);
+    channel_send(all->ledger, M_RESUME, &w, -1);
+}
+
+void sessions_ledger(struct sessions *all, int fd) {
+    channel_free(&all->ledger);
+    all->ledger = channel_new(role_base(), fd, all->role, R_LEDGER, on_message, on_ended, all);
+    struct session *s, *next;
+    if (all->role == R_CELL)
+        HASH_ITER (hh, all->table, s, next)
+            if (s->opened)
+                send_resume(all, s->id);
+    while (all->first) {
+        struct waiting *w = all->first;
+        struct writer body = {w->bytes, w->len, w->len, false};
+        if (w->close)
+            send_resume(all, w->session);
+        channel_send(all->ledger, M_RECORD, &body, -1);
+        all->first = w->next;
+        all->waiting--;
+        free(w);
+    }
+    all->last = NULL;
+}
+
+static bool keep(struct sessions *all, const struct record *r, struct view body) {
+    struct waiting *w = all->waiting < WAITING_MAX ? malloc(sizeof *w + body.len) : NULL;
+    if (!w)
+        return false;
+    *w = (struct waiting){.session = r->session, .close = r->event == EVENT_SESSION_CLOSE, .len = body.len};
+    memcpy(w->bytes, body.at, body.len);
+    if (all->last)
+        all->last->next = w;
+    else
+        all->first = w;
+    all->last = w;
+    all->waiting++;
+    return true;
+}
+
+static bool say(struct sessions *all, uint64_t request, const struct record *r) {
+    struct writer w = channel_scratch();
+    writer_u64(&w, request);
+    writer_text16(&w, view_text(all->corridor.tenant));
+    record_write(&w, r);
+    if (all->ledger)
+        channel_send(all->ledger, M_RECORD, &w, -1);
+    else if (!keep(all, r, writer_view(&w))) {
+        log_error("the ledger is away and too many records wait for it: one was dropped");
+        return false;
+    }
+    return true;
+}
+
+void sessions_record(struct sessions *all, struct session *s, const struct record *r, bool answered) {
+    if (!say(all, answered ? s->id : 0, r) && answered)
+        session_recorded(s, false);
+}
+
+void sessions_note(struct sessions *all, const struct record *r) {
+    say(all, 0, r);
+}
+
+void sessions_ended(struct sessions *all, struct session *s) {
+    HASH_DEL(all->table, s);
+    if (!all->table && all->emptied)
+        all->emptied(all);
+}
+
+void sessions_drain(struct sessions *all) {
+    all->corridor.draining = true;
+    struct session *s, *next;
+    HASH_ITER (hh, all->table, s, next)
+        session_drain(s);
+    if (!all->table && all->emptied)
+        all->emptied(all);
+}
+
+void sessions_cut_all(struct sessions *all) {
+    struct failure f;
+    failure_set(&f, "57P01", "connect again", "terminating connection because the proxy is shutting down");
+    struct session *s, *next;
+    HASH_ITER (hh, all->table, s, next)
+        session_cut(s, CLOSE_DRAINED, &f);
+}
+
+void sessions_idle_check(struct sessions *all) {
+    int64_t now = clock_now().mono_us;
+    struct session *s, *next;
+    HASH_ITER (hh, all->table, s, next)
+        session_idle_check(s, now);
+}
+
+bool sessions_said(const struct sessions *all) {
+    return !all->first && (!all->ledger || channel_backlog(all->ledger) == 0);
+}
