@@ -2,6 +2,7 @@
  *
  * The commands as a table and as help, both made from commands.def.
  */
+#include "audit.h"
 #include "commands.h"
 
 #include <stdio.h>
@@ -19,8 +20,6 @@
     "  --service CODE         service code, shown in the log\n"                                              \
     "  --labels K=V,...       for your own use\n"                                                            \
     "  --auth-database DB     where the verifier function lives; postgres when not given\n"
-#define AUDIT_SHOW_DETAILS ""
-#define AUDIT_VERIFY_DETAILS ""
 
 const struct command commands[] = {
 #define COMMAND(group, words, arguments, need, function, summary, details)                                   \
