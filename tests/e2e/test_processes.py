@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: ISC
+"""Processes that die, and what others notice of it. SEKISHO_DRILL=100 makes the drill as long as the acceptance asks."""
+import os
+import signal
+import socket
+import threading
+import time
+
+import psycopg
+import pytest
+
+import wire
+from fleet import free_port, is_ours, run, until
+
+DRILL = int(os.environ.get("SEKISHO_DRILL", "10"))
+SETTINGS = {"drain_timeout": "3s", "cell_idle_timeout": "1h"}
+
+
+class Loop:
+    """Somebody who asks again and again, on a session held open and now and then on a new one; failures are kept."""
+
+    def __init__(self, proxy, tenant, every=0.01):
+        self.proxy, self.tenant, self.every = proxy, tenant, every
+        self.asked, self.failures = 0, []
+        self.going = True
+        self.thread = threading.Thread(target=self.go)
+        self.thread.start()
+
+    def go(self):
+        try:
+            with self.proxy.connect(self.tenant) as held:
+                while self.going:
+                    assert held.execute("SELECT DISTINCT name FROM who").fetchone() == (self.tenant,)
+                    if self.asked % 25 == 0:
+                        assert self.proxy.one(self.tenant, "SELECT DISTINCT name FROM who") == self.tenant
+                    self.asked += 1
+                    time.sleep(self.every)  # the rhythm of the loop, not a wait for something
+        except Exception as error:
+            self.failures.append(f"after {self.asked}: {error}")
+
+    def end(self):
+        self.going = False
+        self.thread.join(30)
+        assert not self.failures, self.failures
+        assert self.asked > 0
+
+
+class Load:
+    """acme's own clients, who reconnect whenever their cell is shot."""
+
+    def __init__(self, proxy, clients=3):
+        self.proxy, self.going, self.logins = proxy, True, 0
+        self.threads = [threading.Thread(target=self.go) for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def go(self):
+        while self.going:
+            try:
+                with self.proxy.connect("acme", connect_timeout=5) as connection:
+                    self.logins += 1
+                    while self.going:
+                        connection.execute("SELECT count(*) FROM generate_series(1, 1000)").fetchone()
+            except psycopg.Error:
+                pass
+
+    def end(self):
+        self.going = False
+        for thread in self.threads:
+            thread.join(30)
+
+
+def verified(proxy):
+    done = proxy.ctl("audit", "verify", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def ask(connection):
+    return connection.execute("SELECT DISTINCT name FROM who").fetchone()[0]
+
+
+def works(proxy, tenant):
+    try:
+        return proxy.one(tenant, "SELECT DISTINCT name FROM who", connect_timeout=5) == tenant
+    except psycopg.Error:
+        return False
+
+
+@pytest.fixture(scope="module")
+def drilled(empty_fleet):
+    """A proxy of its own, whose sanitizer leaves SIGSEGV to the kernel, so that the log names the real signal."""
+    acme, globex = empty_fleet.instance("acme"), empty_fleet.instance("globex")
+    proxy = empty_fleet.proxy(name="drilled", environment={"ASAN_OPTIONS": "handle_segv=0:quarantine_size_mb=4"}, **SETTINGS)
+    proxy.add("acme", acme)
+    proxy.add("globex", globex)
+    return proxy.start()
+
+
+def test_globex_never_notices_that_acmes_cell_is_killed_again_and_again(drilled):
+    proxy = drilled
+    loop, load = Loop(proxy, "globex"), Load(proxy)
+    try:
+        for shot in range(DRILL):
+            until(lambda: load.logins > shot, "acme is at work", 20)
+            cell = proxy.pid("cell acme")
+            os.kill(cell, signal.SIGKILL if shot % 2 == 0 else signal.SIGSEGV)
+            until(lambda: not is_ours(cell), "the cell is dead")
+            until(lambda: works(proxy, "acme"), "acme is back", 10, 0.05)
+            assert not loop.failures, loop.failures
+    finally:
+        load.end()
+        loop.end()
+    crashes = until(lambda: [c for c in proxy.records("acme", "process.crash")][DRILL - 1:] and
+                    proxy.records("acme", "process.crash"), "every crash is in acme's log")
+    assert {c.get("signal") for c in crashes} >= {"SIGKILL", "SIGSEGV"}, crashes
+    assert not proxy.records("globex", "process.crash")
+    verified(proxy)
+
+
+def test_a_dead_cells_sessions_are_closed_in_the_log(drilled):
+    proxy = drilled
+    with proxy.connect("acme") as connection:
+        ask(connection)
+        opened = proxy.awaits("acme", "session.open")
+        os.kill(proxy.pid("cell acme"), signal.SIGKILL)
+        closed = proxy.awaits("acme", "session.close", session=opened["session"])
+        assert closed["reason"] == "cell crash"
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+    until(lambda: works(proxy, "acme"), "acme is back")
+    assert not proxy.sessions("acme")
+
+
+@pytest.mark.parametrize("process", ["ledger", "broker", "keeper", "gate", "lobby"])
+def test_killed_process_is_survived_by_every_running_session(drilled, process):
+    proxy = drilled
+    with proxy.connect("acme") as ann, proxy.connect("globex") as gil:
+        assert (ask(ann), ask(gil)) == ("acme", "globex")
+        killed = proxy.pid(process)
+        os.kill(killed, signal.SIGKILL)
+        shot = time.monotonic()
+        assert (ask(ann), ask(gil)) == ("acme", "globex")
+        until(lambda: works(proxy, "acme") and works(proxy, "globex"), f"new sessions after {process}", 10, 0.02)
+        took = time.monotonic() - shot
+        assert took < 2, f"new sessions took {took:.2f} s"
+        assert (ask(ann), ask(gil)) == ("acme", "globex")
+        until(lambda: proxy.pids(process) not in ([], [killed]), f"{process} is back")
+        proxy.awaits("_provider", "process.crash", process=process)
+        # The cancel keys are known again, too.
+        pool = threading.Timer(0.3, ann.cancel)
+        pool.start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            ann.execute("SELECT pg_sleep(30)")
+        pool.join()
+        until(lambda: len(proxy.sessions()) == 2, "the sessions are listed again", 5)
+    until(lambda: not proxy.sessions(), "and gone when they end")
+    opened = {r["session"] for r in proxy.records("acme", "session.open")}
+    until(lambda: {r["session"] for r in proxy.records("acme", "session.close")} >= opened, "each has its close record")
+    verified(proxy)
+
+
+def test_every_session_is_closed_exactly_once(drilled):
+    for tenant in ("acme", "globex"):
+        opened = sorted(r["session"] for r in drilled.records(tenant, "session.open"))
+        closed = sorted(r["session"] for r in drilled.records(tenant, "session.close"))
+        assert opened == closed
+
+
+def test_kill_of_the_supervisor_and_the_next_start(drilled):
+    proxy = drilled
+    connection = proxy.connect("acme")
+    ask(connection)
+    opened = proxy.awaits("acme", "session.open")
+    proxy.kill()
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT 1")
+    proxy.start()
+    closed = proxy.awaits("acme", "session.close", session=opened["session"])
+    assert closed["reason"] == "node restart"
+    until(lambda: works(proxy, "acme"), "acme is served again", 5)
+    verified(proxy)
+
+
+def test_every_process_killed_at_once_but_the_supervisor(drilled):
+    proxy = drilled
+    for process in proxy.processes():
+        if process["pid"] != proxy.process.pid:
+            os.kill(process["pid"], signal.SIGKILL)
+    until(lambda: works(proxy, "acme") and works(proxy, "globex"), "all is well again", 10, 0.05)
+    verified(proxy)
+
+
+def test_processes_have_names(drilled):
+    works(drilled, "acme")
+    titles = {p["title"] for p in drilled.processes()}
+    for name in ("gate", "broker", "keeper", "ledger", "lobby", "cell acme"):
+        assert f"sekisho: {name}" in titles, titles
+
+
+def test_a_reload_changes_the_certificate_and_keeps_the_sessions(fleet, proxy):
+    def serial():
+        client = wire.tls(proxy.port, fleet.authority, "acme.db.test")
+        shown = client.sock.getpeercert()["serialNumber"]
+        client.close()
+        return shown
+
+    before = serial()
+    with proxy.connect("acme") as ann, proxy.connect("globex") as gil:
+        pids = ann.info.backend_pid, gil.info.backend_pid
+        fleet.authority.issue(proxy.home / "server", "*.db.test")
+        proxy.reload()
+        until(lambda: serial() != before, "the new certificate is shown")
+        assert (ask(ann), ask(gil)) == ("acme", "globex")
+        assert pids == (ann.info.backend_pid, gil.info.backend_pid)
+    assert works(proxy, "acme")
+
+
+def test_a_bad_configuration_is_not_taken(fleet, proxy):
+    good = proxy.conf.read_text()
+    mark = proxy.mark("_provider")
+    proxy.conf.write_text(good + "\n[tenants]\ninvented = 1\n")
+    proxy.process.send_signal(signal.SIGHUP)
+    proxy.awaits("_provider", "node.reload", after=mark)
+    assert "invented" in proxy.log()
+    assert works(proxy, "acme")
+    proxy.conf.write_text(good)
+    proxy.reload()
+
+
+def test_a_listener_is_added_and_removed_by_a_reload(fleet, proxy):
+    extra = free_port()
+    old = list(proxy.listen)
+    proxy.listen = [*old, f"127.0.0.1:{extra}"]
+    proxy.configure(**proxy.settings)
+    proxy.reload()
+    until(lambda: run("psql", "-XAtqc", "SELECT 1", proxy.dsn("acme", port=extra), check=False).returncode == 0,
+          "the new address serves")
+    proxy.listen = old
+    proxy.configure(**proxy.settings)
+    proxy.reload()
+    until(lambda: refused(extra), "the address is closed")
+    assert works(proxy, "acme")
+
+
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_a_cell_starts_at_the_first_connection_and_leaves_when_idle(fleet, proxy):
+    proxy.configure(**{**proxy.settings, "cell_idle_timeout": "300ms"})
+    proxy.reload()
+    with proxy.connect("globex") as gil:
+        assert proxy.pids("cell globex")
+        until(lambda: not proxy.pids("cell acme"), "acme's idle cell left", 10)
+        assert ask(gil) == "globex"
+    until(lambda: not proxy.pids("cell globex"), "globex's too, after its last session", 10)
+    assert works(proxy, "acme")
+    # A cell that leaves in order is no crash.
+    assert not [r for r in proxy.records("acme", "process.crash")]
+    proxy.configure(**SETTINGS)
+    proxy.reload()
+
+
+def test_a_hot_tenant_is_spread_over_its_cells(fleet, proxy):
+    proxy.ctl("tenant", "set", "globex", "--cells", "3")
+    held = []
+    try:
+        def three():
+            held.append(proxy.connect("globex"))
+            return len(proxy.pids("cell globex")) == 3
+
+        until(three, "three cells", 15, 0.1)
+        for connection in held:
+            assert ask(connection) == "globex"
+    finally:
+        for connection in held:
+            connection.close()
+        proxy.ctl("tenant", "set", "globex", "--cells", "1")
+
+
+def test_drain_tells_idle_sessions_and_lets_work_finish(fleet, proxy):
+    """SIGTERM: the idle one is told 57P01; the one at work gets its answer, then the same; new ones are refused."""
+    idle, busy = proxy.connect("acme"), proxy.connect("globex")
+    ask(idle)
+    answers = []
+    worker = threading.Thread(target=lambda: answers.append(busy.execute("SELECT 'done' FROM pg_sleep(1.5)").fetchone()))
+    worker.start()
+    until(lambda: fleet.instances["globex"].sql(
+        "SELECT 1 FROM pg_stat_activity WHERE query ~ 'sleep.1.5' AND state = 'active' AND usename = 'app'"), "at work")
+    family = proxy.processes()
+    proxy.process.terminate()
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        idle.execute("SELECT 1")
+    with pytest.raises(psycopg.OperationalError):
+        proxy.connect("acme", connect_timeout=2)
+    worker.join(10)
+    assert answers == [("done",)]
+    assert proxy.process.wait(10) == 0
+    until(lambda: not [p for p in family if is_ours(p["pid"])], "every process has left")
+    assert proxy.records("_provider", "node.stop")
+    assert proxy.records("acme", "session.close")[-1]["reason"] == "proxy shutting down"
+    proxy.start()
+    verified(proxy)
+
+
+def test_drain_cuts_what_does_not_finish(fleet, proxy):
+    proxy.configure(**{**proxy.settings, "drain_timeout": "500ms"})
+    proxy.reload()
+    busy = proxy.connect("acme")
+    failed = []
+
+    def work():
+        try:
+            busy.execute("SELECT pg_sleep(60)")
+        except psycopg.Error as error:
+            failed.append(error)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    until(lambda: fleet.instances["acme"].sql(
+        "SELECT 1 FROM pg_stat_activity WHERE query ~ 'sleep.60' AND state = 'active' AND usename = 'app'"), "at work")
+    proxy.process.terminate()
+    assert proxy.process.wait(10) == 0
+    worker.join(10)
+    assert failed
+    proxy.configure(**SETTINGS)
+    proxy.start()
