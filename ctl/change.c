@@ -54,7 +54,7 @@ int change_outcome(const struct ctl *ctl, enum store_result r, const char *tenan
         return CTL_REFUSED;
     case STORE_CONFLICT:
     case STORE_INVALID:
-        ctl_error("tenant \"%s\": %s", tenant, ctl->store->driver->why(ctl->store));
+        ctl_error("%s", ctl->store->driver->why(ctl->store));
         return CTL_REFUSED;
     case STORE_UNAVAILABLE:
         break;
@@ -64,6 +64,5 @@ int change_outcome(const struct ctl *ctl, enum store_result r, const char *tenan
 }
 
 int change_read(const struct ctl *ctl, const char *id, struct tenant *t) {
-    tenant_begin(t);
     return change_outcome(ctl, ctl->store->driver->tenant(ctl->store, id, t), id);
 }

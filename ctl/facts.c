@@ -162,6 +162,15 @@ json_t *facts_json(const struct tenant *t) {
     return object;
 }
 
+void facts_describe(const struct tenant *t, struct change *c) {
+    for (size_t i = 0; i < fact_count; i++) {
+        char text[FACT_TEXT];
+        fact_text(i, t, text);
+        if (text[0] && strcmp(text, "0") != 0)
+            change_detail(c, "%s: %s", facts[i].name, text);
+    }
+}
+
 size_t facts_compare(const struct tenant *before, const struct tenant *after, struct change *c) {
     size_t different = 0;
     for (size_t i = 0; i < fact_count; i++) {

@@ -18,6 +18,8 @@ void fact_text(size_t index, const struct tenant *t, char out[FACT_TEXT]);
 
 /* All facts as a JSON object: numbers, lists, texts. */
 json_t *facts_json(const struct tenant *t);
+/* Adds every fact that is not empty to the change's detail. */
+void facts_describe(const struct tenant *t, struct change *c);
 /* Adds every fact in which the two differ to the change's detail. How many. */
 size_t facts_compare(const struct tenant *before, const struct tenant *after, struct change *c);
 /* Prints a JSON value on standard output, ASCII only, so that it is harmless on a terminal. Frees it. */

@@ -42,10 +42,13 @@ struct table *table_new(const char *const *heads) {
 void harmless(const char *text, char *out, size_t cap) {
     char json[6 * CELL_MAX + 3];
     struct writer w = writer_of(json, sizeof json);
-    text_json(&w, view_of(text, strnlen(text, CELL_MAX)));
-    bool same = w.len == strlen(text) + 2 && memcmp(json + 1, text, w.len - 2) == 0;
-    if (same)
-        snprintf(out, cap, "%s", text);
+    size_t len = strnlen(text, CELL_MAX), quoted = 0;
+    for (size_t i = 0; i < len; i++)
+        quoted += text[i] == '"' || text[i] == '\\';
+    text_json(&w, view_of(text, len));
+    /* Every other escape is longer than what it stands for, so equal lengths mean that there is none. */
+    if (w.len == len + 2 + quoted)
+        snprintf(out, cap, "%.*s", (int)len, text);
     else
         snprintf(out, cap, "%.*s", (int)w.len, json);
 }

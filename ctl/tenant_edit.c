@@ -231,9 +231,10 @@ static void warn_unheard(const struct ctl *ctl, const struct tenant *t) {
             heard = heard || address_equal(&ours->address[k], &t->listen[i]) ||
                     (wildcard && ours->address[k].port == t->listen[i].port);
         }
+        char text[ADDRESS_TEXT];
+        address_text_port(&t->listen[i], text);
         if (!heard)
-            ctl_hint("the tenant's listen address %zu is not among `listen` in %s: nobody listens there yet",
-                     i + 1, ctl->config_path);
+            ctl_hint("%s is not among `listen` in %s: nobody listens there yet", text, ctl->config_path);
     }
 }
 
@@ -244,10 +245,7 @@ static int add(const struct ctl *ctl, struct tenant *t) {
         return CTL_REFUSED;
     }
     struct change c = change_of(t->id, "tenant.add");
-    struct tenant nothing;
-    tenant_begin(&nothing);
-    facts_compare(&nothing, t, &c);
-    tenant_end(&nothing);
+    facts_describe(t, &c);
     int code = change_outcome(ctl, ctl->store->driver->put(ctl->store, t, true, &c), t->id);
     if (code != CTL_DONE)
         return code;

@@ -55,7 +55,8 @@ static bool resolve(struct checks *k, struct tenant *t) {
         say(k, CHECK_FAILED, "address", "%s: %s", t->instance_host, gai_strerror(error));
     t->address_count = 0;
     for (struct addrinfo *a = found; a && t->address_count < TENANT_ADDRESSES_MAX; a = a->ai_next)
-        t->address_count += address_from_sockaddr(a->ai_addr, &t->address[t->address_count]);
+        if (address_from_sockaddr(a->ai_addr, &t->address[t->address_count]))
+            t->address[t->address_count++].port = t->instance_port;
     if (found)
         freeaddrinfo(found);
     return t->address_count > 0;
