@@ -171,6 +171,7 @@ void process_go(struct process *p, bool fresh) {
     writer_u8(&w, fresh);
     channel_send(p->channel, M_GO, &w, -1);
     if (p->role == R_LEDGER) {
+        p->note[0] = 0; /* the ledger's note is its health: it says itself when it is not well */
         if (!fresh)
             channel_send(p->channel, M_RESUMED, NULL, -1);
         outbox_ledger(s->outbox, p->channel);
