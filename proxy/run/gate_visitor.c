@@ -53,7 +53,7 @@ void visitor_record(struct visitor *v, enum refusal refusal, const struct failur
     record_text(&r, FIELD_MESSAGE, view_text(f->sentence));
     record_text(&r, FIELD_CAUSE, view_text(f->cause));
     if (count > 1)
-        record_number(&r, FIELD_COUNT, count);
+        record_number(&r, FIELD_TIMES, count);
     const char *tenant = gate_dedicated(v->gate, &v->local);
     outbox_record(v->gate->outbox, 0, tenant ? tenant : "", &r);
 }
