@@ -157,8 +157,8 @@ static bool bind_listeners(struct supervisor *s) {
 }
 
 static bool begin(struct supervisor *s) {
-    /* A guard that is killed must not leave us behind: we stop in order. */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    /* A guard that is killed must not leave us behind: who starts the next one finds every address free. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     if (!load(s) || !control_open(s) || !bind_listeners(s))
         return false;
