@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -156,10 +157,20 @@ static bool bind_listeners(struct supervisor *s) {
     return false;
 }
 
+/* Every process inherits it: a session costs its cell two descriptors, and 1024 would be 500 sessions. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static bool begin(struct supervisor *s) {
     /* A guard that is killed must not leave us behind: who starts the next one finds every address free. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     if (!load(s) || !control_open(s) || !bind_listeners(s))
         return false;
     struct event_config *config = event_config_new();
