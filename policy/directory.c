@@ -213,7 +213,6 @@ bool snapshot_add(struct snapshot *s, struct tenant *t, const char **why) {
         *why = "out of memory";
     if (*why) {
         tenant_end(t);
-        memset(t, 0, sizeof *t);
         return false;
     }
     e->tenant = *t;

@@ -68,8 +68,9 @@ struct snapshot *snapshot_new(uint64_t version, struct moment taken);
 void snapshot_free(struct snapshot **s);
 /* Before the first snapshot_add: without it the rule about names under `domain` is not checked. */
 void snapshot_domain(struct snapshot *s, const char *domain);
-/* Takes over what *t owns (even when it fails) and empties it. False, with *why, when the tenant is not good, or its
- * id, a host name or a listen address is already another's, or a host name equals another tenant's name under `domain`. */
+/* Takes over what *t owns (even when it fails) and empties it; only its id stays after a failure, for the message.
+ * False, with *why, when the tenant is not good, or its id, a host name or a listen address is already another's, or a
+ * host name equals another tenant's name under `domain`. */
 bool snapshot_add(struct snapshot *s, struct tenant *t, const char **why);
 uint64_t snapshot_version(const struct snapshot *s);
 struct moment snapshot_taken(const struct snapshot *s);

@@ -317,6 +317,7 @@ Test(snapshot, nothing_belongs_to_two) {
     join(&globex, "already another tenant's");
     make(&globex, "Globex");
     join(&globex, "lower-case");
+    cr_expect_str_eq(globex.id, "Globex", "the log can still name it");
     cr_expect_eq(snapshot_count(snapshot), 1);
     make(&globex, "globex");
     give_listen(&globex, "192.0.2.1:5433");
