@@ -40,6 +40,7 @@ struct visitor {
     size_t least;      /* bytes the kernel shall wait for before it wakes us (SO_RCVLOWAT) */
     char *server_name; /* owned; NULL until the ClientHello was read */
     bool direct;
+    bool spoke; /* bytes came from it */
     TAILQ_ENTRY(visitor) by_age;
     TAILQ_ENTRY(visitor) in_line;
     struct visitors *line; /* where it waits: a ward's, or the gate's; NULL while it greets */
@@ -97,8 +98,8 @@ struct gate {
     uint32_t visitor_count;
     uint64_t last_session;
     struct event *too_old;
-    uint32_t shed; /* turned away since the last line about it */
-    int64_t shed_logged_us;
+    uint32_t shed;           /* turned away since the last line about it */
+    struct event *shed_told; /* pending: a line was written within the last second */
 
     struct routing routing, fresh;
     struct ward *wards;
@@ -123,7 +124,6 @@ void visitor_handover(struct visitor **v, struct channel *to, enum refusal refus
 void visitor_wait(struct visitor *v, struct visitors *line);
 /* New connections are refused; those under way are sent off. */
 void visitors_drain(struct gate *g);
-void visitor_record(struct visitor *v, enum refusal refusal, const struct failure *f, uint32_t count);
 
 /* gate_route.c: whose visitor is it */
 void gate_routes_message(struct gate *g, struct channel *c, enum message_code m, struct reader *body);

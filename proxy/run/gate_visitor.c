@@ -17,9 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SECOND_US 1000000
-
 static uint8_t peeked[GREET_PEEK]; /* scratch of one look */
+static const struct timeval second = {1, 0};
 
 static void visitor_end(struct visitor **v) {
     struct visitor *gone = *v;
@@ -36,7 +35,7 @@ static void visitor_end(struct visitor **v) {
     free(gone);
 }
 
-void visitor_record(struct visitor *v, enum refusal refusal, const struct failure *f, uint32_t count) {
+static void visitor_record(struct visitor *v, enum refusal refusal, const struct failure *f) {
     char client[ADDRESS_TEXT], local[ADDRESS_TEXT], via[ADDRESS_TEXT];
     address_text_port(&v->client, client);
     address_text_port(&v->local, local);
@@ -52,8 +51,6 @@ void visitor_record(struct visitor *v, enum refusal refusal, const struct failur
     record_text(&r, FIELD_SQLSTATE, view_text(f->sqlstate));
     record_text(&r, FIELD_MESSAGE, view_text(f->sentence));
     record_text(&r, FIELD_CAUSE, view_text(f->cause));
-    if (count > 1)
-        record_number(&r, FIELD_TIMES, count);
     const char *tenant = gate_dedicated(v->gate, &v->local);
     outbox_record(v->gate->outbox, 0, tenant ? tenant : "", &r);
 }
@@ -71,19 +68,19 @@ static void send_fatal(struct visitor *v, const struct failure *f) {
 }
 
 static void visitor_refuse(struct visitor **v, enum refusal refusal, const struct failure *f, bool aloud) {
-    visitor_record(*v, refusal, f, 1);
+    visitor_record(*v, refusal, f);
     if (aloud)
         send_fatal(*v, f);
     visitor_end(v);
 }
 
-/* Somebody who came, said nothing and went (a health check, a port scan) is no refusal. */
+/* Who came, said nothing and went (a load balancer's health check, a port scan) was not turned away. */
 static void visitor_left(struct visitor **v, const char *cause) {
-    if ((*v)->greet.state != GREET_FIRST || (*v)->least > 1) {
+    if ((*v)->spoke) {
         struct failure f;
         memset(&f, 0, sizeof f);
         failure_cause(&f, "%s", cause);
-        visitor_record(*v, REFUSAL_CLIENT_GONE, &f, 1);
+        visitor_record(*v, REFUSAL_CLIENT_GONE, &f);
     }
     visitor_end(v);
 }
@@ -127,8 +124,10 @@ static bool consume(struct visitor *v, size_t bytes) {
 }
 
 static void told_address(struct visitor *v, const struct proxy2 *proxy) {
-    if (proxy->local)
+    if (proxy->local) {
+        v->spoke = false; /* the load balancer's own words: a health check, until more comes */
         return;
+    }
     v->via = v->client;
     memset(&v->client, 0, sizeof v->client);
     v->client.family = proxy->family;
@@ -211,6 +210,7 @@ static void on_words(evutil_socket_t fd, short what, void *arg) {
             visitor_stuck(v);
             return;
         }
+        v->spoke |= n > 0;
         greet_look(&v->greet, view_of(peeked, n > 0 ? (size_t)n : 0), &step);
         if (!visitor_step(v, &step))
             return;
@@ -249,14 +249,6 @@ static void on_too_old(evutil_socket_t fd, short what, void *arg) {
     await_oldest(g);
 }
 
-void visitors_begin(struct gate *g) {
-    TAILQ_INIT(&g->by_age);
-    TAILQ_INIT(&g->held);
-    g->too_old = evtimer_new(role_base(), on_too_old, g);
-    if (!g->too_old)
-        abort();
-}
-
 /* Unique over restarts, as long as the clock is not set back: the time in milliseconds and a counter. Never
  * 0. */
 static uint64_t next_session(struct gate *g, int64_t wall_us) {
@@ -265,20 +257,45 @@ static uint64_t next_session(struct gate *g, int64_t wall_us) {
     return g->last_session;
 }
 
+/* What came after the first of a flood, as one line a second. */
+static void on_shed(evutil_socket_t fd, short what, void *arg) {
+    struct gate *g = arg;
+    MAGIC_CHECK(g, GATE_MAGIC);
+    if (g->shed == 0)
+        return;
+    log_warning("%u connections were turned away", g->shed);
+    struct record r;
+    record_begin(&r, EVENT_SESSION_REFUSED, 0);
+    record_text(&r, FIELD_REASON, view_text(refusal_name(REFUSAL_OVERLOAD)));
+    record_number(&r, FIELD_TIMES, g->shed);
+    outbox_record(g->outbox, 0, "", &r);
+    g->shed = 0;
+    evtimer_add(g->shed_told, &second);
+}
+
 /* The newest is turned away: those who are under way have waited longer. */
 static bool is_full(struct gate *g, struct visitor *v) {
     if (g->visitor_count < g->settings->max_greetings)
         return false;
-    g->shed++;
-    if (v->accepted_us - g->shed_logged_us >= SECOND_US) {
-        struct failure f;
-        failure_set(&f, "53300", NULL, "too many unfinished logins");
-        log_warning("%u unfinished logins: %u connections turned away", g->visitor_count, g->shed);
-        visitor_record(v, REFUSAL_OVERLOAD, &f, g->shed);
-        g->shed = 0;
-        g->shed_logged_us = v->accepted_us;
+    if (evtimer_pending(g->shed_told, NULL)) {
+        g->shed++;
+        return true;
     }
+    struct failure f;
+    failure_set(&f, "53300", NULL, "too many unfinished logins");
+    log_warning("%u unfinished logins: a connection is turned away", g->visitor_count);
+    visitor_record(v, REFUSAL_OVERLOAD, &f);
+    evtimer_add(g->shed_told, &second);
     return true;
+}
+
+void visitors_begin(struct gate *g) {
+    TAILQ_INIT(&g->by_age);
+    TAILQ_INIT(&g->held);
+    g->too_old = evtimer_new(role_base(), on_too_old, g);
+    g->shed_told = evtimer_new(role_base(), on_shed, g);
+    if (!g->too_old || !g->shed_told)
+        abort();
 }
 
 static bool local_address(int fd, struct address *out) {

@@ -50,7 +50,8 @@ static bool rest(struct watch *w, uint32_t ms) {
 
 static void say_why(int status) {
     if (WIFSIGNALED(status))
-        log_error("the supervisor was ended by signal %s: starting another", sigabbrev_np(WTERMSIG(status)));
+        log_error("the supervisor was ended by signal SIG%s: starting another",
+                  sigabbrev_np(WTERMSIG(status)));
     else
         log_error("the supervisor ended with status %d: starting another", WEXITSTATUS(status));
 }
