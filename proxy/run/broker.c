@@ -33,40 +33,52 @@ static size_t early_count;
 
 /* --- routes, for the gate --- */
 
-static void send_routes_of(const struct tenant *t) {
+static void send_route_tenant(const struct tenant *t) {
     struct writer w = channel_scratch();
     writer_text16(&w, view_text(t->id));
     writer_u32(&w, t->cells ? t->cells : broker.settings->cells_per_tenant);
     channel_send(broker.gate, M_ROUTE_TENANT, &w, -1);
+}
+
+static void send_route_name(const char *name) {
+    struct writer w = channel_scratch();
+    writer_text16(&w, view_text(name));
+    channel_send(broker.gate, M_ROUTE_NAME, &w, -1);
+}
+
+/* <id>.<domain>, and the dedicated addresses. */
+static void send_own_routes(const struct tenant *t) {
     char name[TENANT_NAME_MAX + 1];
     int n = snprintf(name, sizeof name, "%s.%s", t->id, broker.settings->domain);
-    if (n > 0 && (size_t)n < sizeof name) {
-        w = channel_scratch();
-        writer_text16(&w, view_text(name));
-        channel_send(broker.gate, M_ROUTE_NAME, &w, -1);
-    }
-    for (size_t i = 0; i < t->host_count; i++) {
-        w = channel_scratch();
-        writer_text16(&w, view_text(t->host[i]));
-        channel_send(broker.gate, M_ROUTE_NAME, &w, -1);
-    }
+    send_route_tenant(t);
+    if (n > 0 && (size_t)n < sizeof name)
+        send_route_name(name);
     for (size_t i = 0; i < t->listen_count; i++) {
-        w = channel_scratch();
+        struct writer w = channel_scratch();
         address_write(&w, &t->listen[i]);
         channel_send(broker.gate, M_ROUTE_ADDRESS, &w, -1);
     }
 }
 
-/* Active tenants only: unknown, suspended and retired look the same at the gate. */
+static void send_host_routes(const struct tenant *t) {
+    if (t->host_count == 0)
+        return;
+    send_route_tenant(t);
+    for (size_t i = 0; i < t->host_count; i++)
+        send_route_name(t->host[i]);
+}
+
+/* Active tenants only: unknown, suspended and retired look the same at the gate. First come, first served
+ * there: the names that the domain gives go before the ones that tenants chose. */
 static void send_routes(void) {
+    static void (*const passes[])(const struct tenant *) = {send_own_routes, send_host_routes};
     if (!broker.gate || !broker.snapshot)
         return;
     channel_send(broker.gate, M_ROUTES_BEGIN, NULL, -1);
-    for (size_t i = 0; i < snapshot_count(broker.snapshot); i++) {
-        const struct tenant *t = snapshot_at(broker.snapshot, i);
-        if (t->state == TENANT_ACTIVE)
-            send_routes_of(t);
-    }
+    for (size_t pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < snapshot_count(broker.snapshot); i++)
+            if (snapshot_at(broker.snapshot, i)->state == TENANT_ACTIVE)
+                passes[pass](snapshot_at(broker.snapshot, i));
     channel_send(broker.gate, M_ROUTES_END, NULL, -1);
 }
 
@@ -99,6 +111,7 @@ static void swap_snapshot(void) {
 static bool take_snapshot_tenant(struct reader *body) {
     struct tenant t;
     const char *why = "it does not parse";
+    tenant_begin(&t);
     bool good = broker.building && tenant_read(body, &t) && reader_done(body);
     if (good && !snapshot_add(broker.building, &t, &why))
         log_error("tenant \"%s\" is left out: %s", t.id, why);
@@ -124,6 +137,8 @@ static void on_keeper_message(void *arg, struct channel *c, enum message_code m,
         snapshot_free(&broker.building);
         broker.building = snapshot_new(reader_u64(body), clock_now());
         good = broker.building && reader_done(body);
+        if (good)
+            snapshot_domain(broker.building, broker.settings->domain);
         break;
     case M_SNAPSHOT_TENANT:
         good = take_snapshot_tenant(body);
