@@ -32,19 +32,21 @@ static void begin(struct gate *g) {
         abort();
 }
 
+/* Named again, it is the one the next routes belong to. */
 static bool take_tenant(struct routing *r, struct reader *body) {
+    char tenant[TENANT_ID_MAX + 1];
+    reader_text16_into(body, tenant, sizeof tenant);
+    uint32_t cells = reader_u32(body);
+    if (!reader_done(body))
+        return false;
+    HASH_FIND_STR(r->tenants, tenant, r->last);
+    if (r->last)
+        return true;
     struct route_tenant *t = calloc(1, sizeof *t);
     if (!t)
         abort();
-    reader_text16_into(body, t->tenant, sizeof t->tenant);
-    t->cells = reader_u32(body);
-    struct route_tenant *there = NULL;
-    if (reader_done(body))
-        HASH_FIND_STR(r->tenants, t->tenant, there);
-    if (!reader_done(body) || there) {
-        free(t);
-        return false;
-    }
+    memcpy(t->tenant, tenant, sizeof t->tenant);
+    t->cells = cells;
     HASH_ADD_STR(r->tenants, tenant, t);
     r->last = t;
     return true;
