@@ -101,7 +101,7 @@ void record_text(struct record *r, enum field field, struct view text) {
 void record_number(struct record *r, enum field field, uint64_t number) {
     MAGIC_CHECK(r, RECORD_MAGIC);
     assert(!field_rule(field)->is_text);
-    record_add(r, field, number, view_of(NULL, 0));
+    record_add(r, field, number < RECORD_NUMBER_MAX ? number : RECORD_NUMBER_MAX, view_of(NULL, 0));
 }
 
 static void write_text(struct writer *w, enum field field, struct view text) {
@@ -143,6 +143,8 @@ static void read_item(struct reader *r, struct record *out) {
             r->bad = true; /* the writer leaves empty texts out */
     } else {
         number = reader_u64(r);
+        if (number > RECORD_NUMBER_MAX)
+            r->bad = true;
     }
     if (!r->bad)
         record_add(out, (enum field)field, number, text);

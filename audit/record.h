@@ -37,6 +37,8 @@ enum field {
 #define RECORD_FIELDS_MAX 24
 #define RECORD_BINARY_MAX 8192 /* bytes of record_write's output at most */
 #define RECORD_LINE_MAX 16384  /* bytes of a printed line with its newline at most */
+/* Readers of JSON keep integers in 64 signed bits: a larger one would make its line, and so its chain, unreadable. */
+#define RECORD_NUMBER_MAX INT64_MAX
 
 struct record {
     uint32_t magic;
@@ -57,7 +59,7 @@ const char *field_name(enum field f);
 
 void record_begin(struct record *r, enum audit_event event, uint64_t session);
 /* Asserts that the field is of that kind and not set before. Empty texts are left out. A text that is too long is cut
- * where it is written or printed. */
+ * where it is written or printed; a number over RECORD_NUMBER_MAX becomes that. */
 void record_text(struct record *r, enum field field, struct view text);
 void record_number(struct record *r, enum field field, uint64_t number);
 

@@ -254,7 +254,7 @@ static bool recover_chain(struct journal *j, struct chain *c, struct moment now)
     struct record r;
     record_begin(&r, EVENT_LEDGER_FAILED, 0);
     record_text(&r, FIELD_CAUSE, view_text(why));
-    record_number(&r, FIELD_COUNT, lost);
+    record_number(&r, FIELD_TIMES, lost);
     if (!chain_append(j, c, &r, now) || !chain_sync(j, c)) {
         c->refused = lost;
         c->end = c->durable;

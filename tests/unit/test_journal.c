@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The journal on real files: what is told durable is there, in order, and linked; what failed is not; and
+ * nobody else writes in it unnoticed.
+ */
+#include "journal.h"
+#include "log_fixture.h"
+#include "verify.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define ACME "acme/00000001.jsonl"
+
+static struct journal *journal;
+static char settled[256]; /* "acme+globex-": what the last flush said */
+static char found[512];   /* sessions the last load found open */
+static int sync_errors;   /* how many of the next flushes fail */
+
+/* The C library's, for the journal as well: a disk that fails when told to. */
+int fdatasync(int fd) {
+    if (sync_errors > 0) {
+        sync_errors--;
+        errno = EIO;
+        return -1;
+    }
+    return fsync(fd);
+}
+
+static void on_settled(void *arg, const char *tenant, bool durable) {
+    size_t len = strlen(settled);
+    snprintf(settled + len, sizeof settled - len, "%s%c", tenant, durable ? '+' : '-');
+}
+
+static const char *flush(void) {
+    settled[0] = 0;
+    journal_flush(journal, on_settled, NULL);
+    return settled;
+}
+
+static void on_open(void *arg, const char *tenant, uint64_t session, struct view user,
+                    int64_t opened_wall_us) {
+    size_t len = strlen(found);
+    snprintf(found + len, sizeof found - len, "%s:%lu:%.*s:%ld ", tenant, session, (int)user.len,
+             (const char *)user.at, (long)((opened_wall_us - NOON_US) / 1000000));
+}
+
+static void open_journal(void) {
+    char why[256];
+    found[0] = 0;
+    journal = journal_new(log_folder, 540, why);
+    cr_assert(journal, "%s", why);
+    cr_assert(journal_load(journal, on_open, NULL, seconds_past_noon(500), why), "%s", why);
+}
+
+static void reopen(void) {
+    journal_free(&journal);
+    open_journal();
+}
+
+static void begin(void) {
+    folder_make();
+    open_journal();
+}
+
+static void end(void) {
+    journal_free(&journal);
+    folder_remove();
+}
+
+static bool append(const char *tenant, enum audit_event event, uint64_t session, const char *user) {
+    struct record r = record_of(event, session, user);
+    return journal_append(journal, tenant, &r, seconds_past_noon((int)session));
+}
+
+static void expect_chain(const char *tenant, uint64_t records) {
+    struct verify_report report;
+    verify_chain(in_folder(tenant), tenant, &report);
+    cr_expect(report.good && !report.torn, "%s: %s", tenant, report.why);
+    cr_expect_eq(report.records, records, "%s has %lu records", tenant, report.records);
+}
+
+static void expect_sick(const char *why_contains) {
+    char why[256];
+    cr_expect_not(journal_healthy(journal, why));
+    cr_expect(strstr(why, why_contains), "\"%s\" says \"%s\"", why, why_contains);
+}
+
+static long size_of(const char *name) {
+    struct stat s;
+    return stat(in_folder(name), &s) == 0 ? (long)s.st_size : -1;
+}
+
+/* No file of this process can grow beyond what acme's has now and `more` bytes. */
+static void limit_files(long more) {
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit = {(rlim_t)(size_of(ACME) + more), RLIM_INFINITY};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void unlimit_files(void) {
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+TestSuite(journal, .init = begin, .fini = end);
+
+Test(journal, a_flush_settles_everything_appended_since_the_last) {
+    cr_assert_str_eq(flush(), "");
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 2, "alice"));
+    cr_assert_str_eq(flush(), "acme+");
+    cr_assert_str_eq(flush(), "");
+    expect_chain("acme", 2);
+}
+
+Test(journal, each_tenant_has_a_chain_of_its_own) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_assert(append("", EVENT_NODE_START, 0, "root"));
+    cr_assert(append("globex", EVENT_SESSION_OPEN, 1, "gina"));
+    flush();
+    cr_expect(strstr(settled, "acme+") && strstr(settled, "globex+"));
+    expect_chain("acme", 1);
+    expect_chain("globex", 1);
+    struct verify_report report;
+    verify_chain(in_folder(JOURNAL_PROVIDER), "", &report);
+    cr_expect(report.good && report.records == 1, "%s", report.why);
+    cr_expect_eq(times_in(ACME, "gina"), 0);
+}
+
+Test(journal, files_are_for_the_ledger_only) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    struct stat s;
+    cr_assert_eq(stat(in_folder(ACME), &s), 0);
+    cr_expect_eq(s.st_mode & 07777, 0600);
+    cr_assert_eq(stat(in_folder("acme"), &s), 0);
+    cr_expect_eq(s.st_mode & 07777, 0700);
+}
+
+Test(journal, times_follow_the_zone) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    journal_set_offset(journal, 0);
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 2, "alice"));
+    cr_expect_eq(times_in(ACME, "2026-11-25T20:50:01.000+09:00"), 1);
+    cr_expect_eq(times_in(ACME, "2026-11-25T11:50:02.000Z"), 1);
+}
+
+Test(journal, only_one_writes_at_a_time) {
+    char why[256];
+    cr_expect_null(journal_new(log_folder, 0, why));
+    cr_expect(strstr(why, "another process"), "%s", why);
+    cr_expect_null(journal_new("/proc/nowhere/ledger", 0, why));
+}
+
+Test(journal, goes_on_after_a_restart) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 2, "bob"));
+    cr_assert(append("acme", EVENT_SESSION_CLOSE, 1, "alice"));
+    flush();
+    reopen();
+    cr_expect_str_eq(found, "acme:2:bob:2 ");
+    cr_assert(append("acme", EVENT_SESSION_CLOSE, 2, "bob"));
+    cr_assert_str_eq(flush(), "acme+");
+    expect_chain("acme", 4);
+    reopen();
+    cr_expect_str_eq(found, "");
+}
+
+Test(journal, a_torn_last_line_is_set_aside) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    flush();
+    journal_free(&journal);
+    put_text(ACME, "{\"n\":2,\"time\":\"2026", "a");
+    open_journal();
+    char why[256];
+    cr_expect(journal_healthy(journal, why), "%s", why);
+    cr_expect_str_eq(text_of("acme/00000001.jsonl.torn-2"), "{\"n\":2,\"time\":\"2026");
+    cr_expect_eq(times_in(ACME, "\"n\":2,\"time\":\"2026-11-25T20:58:20"), 1);
+    cr_expect_eq(times_in(ACME, "\"event\":\"ledger.repaired\""), 1);
+    cr_expect_str_eq(found, "acme:1:alice:1 ");
+    expect_chain("acme", 2);
+    cr_assert(append("acme", EVENT_SESSION_CLOSE, 1, "alice"));
+    cr_assert_str_eq(flush(), "acme+");
+    expect_chain("acme", 3);
+}
+
+Test(journal, a_torn_first_line_is_set_aside) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    flush();
+    journal_free(&journal);
+    put_text(ACME, "{", "w");
+    open_journal();
+    cr_expect_str_eq(text_of("acme/00000001.jsonl.torn-1"), "{");
+    expect_chain("acme", 1);
+}
+
+Test(journal, a_changed_chain_gets_no_more_records) {
+    for (uint64_t i = 1; i <= 5; i++)
+        cr_assert(append("acme", EVENT_SESSION_OPEN, i, "alice"));
+    cr_assert(append("globex", EVENT_SESSION_OPEN, 1, "gina"));
+    flush();
+    journal_free(&journal);
+    change_line(ACME, 3, "alice", "alicf");
+    long size = size_of(ACME);
+    open_journal();
+    expect_sick("acme: record 3: record 3 does not have the hash that record 4 expects");
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 9, "alice"));
+    cr_expect_eq(journal_recover(journal, seconds_past_noon(9)), 0, "broken is not failed");
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 9, "alice"));
+    cr_expect_eq(size_of(ACME), size);
+    cr_expect_str_eq(found, "globex:1:gina:1 ");
+    cr_expect(append("globex", EVENT_SESSION_OPEN, 2, "gina"));
+    cr_expect_str_eq(flush(), "globex+");
+}
+
+Test(journal, strange_names_in_the_folder_are_left_alone) {
+    put_text("globex", "a file, not a folder", "w");
+    cr_assert_eq(mkdir(in_folder("Not A Tenant"), 0700), 0);
+    reopen();
+    char why[256];
+    cr_expect(journal_healthy(journal, why), "%s", why);
+    cr_expect(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+}
+
+Test(journal, a_link_out_of_the_folder_is_not_followed) {
+    cr_assert_eq(symlink("/tmp", in_folder("acme")), 0);
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_expect_str_eq(flush(), "acme-");
+    expect_sick("acme");
+}
+
+Test(journal, a_full_disk_refuses_and_recovers) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_assert_str_eq(flush(), "acme+");
+    limit_files(300);
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 2, "bob"));
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 3, "carol"));
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 4, "dave"));
+    cr_expect_str_eq(flush(), "acme-", "bob's record shares the fate of its flush");
+    expect_sick("acme: writing failed");
+    cr_expect_str_eq(flush(), "");
+
+    limit_files(-size_of(ACME));
+    cr_expect_eq(journal_recover(journal, seconds_past_noon(60)), 1);
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 5, "erin"));
+
+    unlimit_files();
+    cr_expect_eq(journal_recover(journal, seconds_past_noon(61)), 0);
+    char why[256];
+    cr_expect(journal_healthy(journal, why), "%s", why);
+    cr_expect_eq(times_in(ACME, "bob"), 0);
+    cr_expect_eq(times_in(ACME, "\"event\":\"ledger.failed\""), 1);
+    cr_expect_eq(times_in(ACME, "\"count\":4"), 1);
+    cr_expect(append("acme", EVENT_SESSION_OPEN, 6, "fred"));
+    cr_expect_str_eq(flush(), "acme+");
+    expect_chain("acme", 3);
+    reopen();
+    cr_expect_str_eq(found, "acme:1:alice:1 acme:6:fred:6 ");
+}
+
+Test(journal, a_failed_flush_is_not_tried_again_as_if_nothing_was_lost) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_assert_str_eq(flush(), "acme+");
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 2, "bob"));
+    sync_errors = 1;
+    cr_expect_str_eq(flush(), "acme-");
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 3, "carol"));
+    cr_expect_str_eq(flush(), "");
+    sync_errors = 1;
+    cr_expect_eq(journal_recover(journal, seconds_past_noon(60)), 1, "recovering flushes too");
+    cr_expect_eq(journal_recover(journal, seconds_past_noon(61)), 0);
+    cr_expect_eq(times_in(ACME, "bob"), 0);
+    expect_chain("acme", 2);
+}
+
+Test(journal, one_failed_chain_does_not_hold_up_another) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    flush();
+    limit_files(10);
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 2, "alice"));
+    cr_expect(append("globex", EVENT_NODE_STOP, 0, "g"));
+    cr_expect_str_eq(flush(), "globex+acme-");
+}
+
+Test(journal, a_first_record_that_fails_is_tried_anew) {
+    put_text("acme", "in the way", "w");
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_expect_str_eq(flush(), "acme-");
+    cr_expect_eq(journal_recover(journal, seconds_past_noon(2)), 1);
+    cr_assert_eq(unlink(in_folder("acme")), 0);
+    cr_expect_eq(journal_recover(journal, seconds_past_noon(3)), 0);
+    expect_chain("acme", 1);
+}
+
+Test(journal, a_file_deleted_behind_our_back_is_noticed) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_assert_str_eq(flush(), "acme+");
+    cr_assert_eq(unlink(in_folder(ACME)), 0);
+    append("acme", EVENT_SESSION_OPEN, 2, "alice");
+    cr_expect_str_eq(flush(), "acme-");
+    expect_sick("deleted");
+    cr_expect_not(append("acme", EVENT_SESSION_OPEN, 3, "alice"));
+}
+
+Test(journal, another_writers_line_is_noticed) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_assert_str_eq(flush(), "acme+");
+    put_text(ACME, "{}\n", "a");
+    append("acme", EVENT_SESSION_OPEN, 2, "alice");
+    cr_expect_str_eq(flush(), "acme-");
+    expect_sick("somebody else wrote");
+}
+
+Test(journal, more_tenants_than_files_may_be_open) {
+    char tenant[16];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 600; i++) {
+            snprintf(tenant, sizeof tenant, "t%d", i);
+            cr_assert(append(tenant, EVENT_SESSION_OPEN, (uint64_t)round + 1, "alice"));
+        }
+        settled[0] = 0;
+        journal_flush(journal, on_settled, NULL);
+    }
+    expect_chain("t0", 2);
+    expect_chain("t599", 2);
+}
