@@ -39,6 +39,7 @@ struct channel {
     STAILQ_HEAD(, packet) queue;
     size_t queued;
     const char *broken; /* why it must end, from the next turn of the loop on */
+    bool deaf;          /* the peer is gone, but may have left messages: they are read to the end */
     bool busy;          /* inside a callback: freeing waits */
     bool freed;
 };
@@ -187,7 +188,7 @@ void channel_send(struct channel *c, enum message_code m, const struct writer *b
     size_t len = body ? body->len : 0;
     assert((rules[m].from & (int)c->us) && (rules[m].to & (int)c->them));
     assert(!(body && body->bad) && len <= rules[m].most && rules[m].descriptor == (fd >= 0));
-    if (c->broken || c->freed)
+    if (c->broken || c->freed || c->deaf)
         return;
     static uint8_t bytes[HEADER + CHANNEL_BODY_MAX];
     bytes[0] = CHANNEL_VERSION;
@@ -197,8 +198,7 @@ void channel_send(struct channel *c, enum message_code m, const struct writer *b
     int sent = STAILQ_EMPTY(&c->queue) ? packet_send(c->fd, bytes, HEADER + len, fd) : 0;
     if (sent == 0)
         packet_queue(c, bytes, HEADER + len, fd);
-    else if (sent < 0)
-        channel_break(c, "closed");
+    c->deaf = sent < 0;
     if (len > 512)
         secret_wipe(bytes, HEADER + len); /* long messages carry keys */
 }
@@ -212,7 +212,7 @@ static void on_writable(evutil_socket_t socket, short what, void *arg) {
         if (sent == 0)
             break;
         if (sent < 0) {
-            channel_break(c, "closed");
+            c->deaf = true;
             return;
         }
         STAILQ_REMOVE_HEAD(&c->queue, next);
@@ -288,6 +288,9 @@ static bool receive(struct channel *c) {
                        .msg_control = control.space,
                        .msg_controllen = sizeof control.space};
     ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    /* The kernel says once that the peer left unread messages of ours behind; its own are still there. */
+    if (n < 0 && errno == ECONNRESET)
+        n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (n < 0 || (n == 0 && m.msg_controllen == 0)) {

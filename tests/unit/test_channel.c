@@ -162,6 +162,20 @@ Test(channel, the_owner_hears_of_the_end_once_everything_said_was_heard) {
     cr_assert_str_eq(ended_why, "closed");
 }
 
+Test(channel, last_words_are_heard_although_the_peer_did_not_hear_ours) {
+    between(R_BROKER, R_CELL);
+    uint8_t release[10] = {CHANNEL_VERSION, M_RELEASE};
+    struct writer w = channel_scratch();
+    writer_u64(&w, 1);
+    channel_send(broker_end, M_ADMITTED, &w, STDIN_FILENO);
+    say(release, sizeof release);
+    close(peer);
+    channel_send(broker_end, M_ADMITTED, &w, STDIN_FILENO);
+    turn();
+    cr_assert_eq(heard, 1);
+    cr_assert_str_eq(ended_why, "closed");
+}
+
 Test(channel, sending_to_a_peer_that_does_not_listen_queues_and_then_ends_it) {
     between(R_BROKER, R_CELL);
     struct writer w = channel_scratch();
