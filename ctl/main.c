@@ -31,10 +31,10 @@ void settings_complain(const struct settings_error *error) {
 static bool open_store(struct ctl *ctl) {
     char path[512], why[256];
     uint8_t key[SEAL_KEY];
-    snprintf(path, sizeof path, "%s/seal.key", ctl->settings->state_dir);
+    snprintf(path, sizeof path, "%.255s/seal.key", ctl->settings->state_dir);
     bool good = seal_key_read(path, key, why);
     if (good) {
-        snprintf(path, sizeof path, "%s/store.sqlite", ctl->settings->state_dir);
+        snprintf(path, sizeof path, "%.255s/store.sqlite", ctl->settings->state_dir);
         ctl->store = store_sqlite.open(path, false, key, why);
     }
     secret_wipe(key, sizeof key);
