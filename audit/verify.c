@@ -69,11 +69,9 @@ static bool check_number(struct verify *v, const json_t *object) {
     }
     uint64_t number = (uint64_t)json_integer_value(n);
     if (number > expected)
-        verify_fault(v, "record %" PRIu64 " is missing or was moved: record %" PRIu64 " is in its place",
-                     expected, number);
+        verify_fault(v, "it is missing or was moved: record %" PRIu64 " is in its place", number);
     else if (number < expected)
-        verify_fault(v, "record %" PRIu64 " is there again in the place of record %" PRIu64, number,
-                     expected);
+        verify_fault(v, "record %" PRIu64 " is there again in its place", number);
     return number == expected;
 }
 
@@ -101,13 +99,12 @@ static bool read_prev(const json_t *object, uint8_t prev[32]) {
 static void blame_older(struct verify *v, struct view line) {
     uint64_t older = v->report.records;
     if (older == 0) {
-        verify_fault(v, "record 1 does not start the chain: its prev is not zero");
+        verify_fault(v, "it does not start the chain: its prev is not zero");
         return;
     }
     v->report.records--;
     memcpy(v->report.head, v->before, sizeof v->report.head);
-    verify_fault(v, "record %" PRIu64 " does not have the hash that record %" PRIu64 " expects", older,
-                 older + 1);
+    verify_fault(v, "it does not have the hash that record %" PRIu64 " expects", older + 1);
     v->unsettled = true;
     verify_hash(line, v->suspect);
 }
@@ -123,9 +120,8 @@ static void settle_blame(struct verify *v, struct view line) {
         return;
     v->report.bad_record++;
     snprintf(v->report.why, sizeof v->report.why,
-             "record %" PRIu64 " fits neither the record before it nor the hash that record %" PRIu64
-             " expects",
-             v->report.bad_record, v->report.bad_record + 1);
+             "it fits neither the record before it nor the hash that record %" PRIu64 " expects",
+             v->report.bad_record + 1);
 }
 
 static bool check_link(struct verify *v, const json_t *object, struct view line) {

@@ -13,7 +13,7 @@ struct verify_report {
     uint64_t records;    /* good ones, from the start */
     bool good;
     uint64_t bad_record; /* when not good: the `n` at which the first fault shows (counted from 1) */
-    char why[256];
+    char why[256];       /* a sentence about that record, which it calls "it" */
     uint8_t head[32];    /* SHA-256 of the last good line */
     bool torn;           /* the file ends in the middle of a line (a live log may be read in the middle of a write) */
 };

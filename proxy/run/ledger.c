@@ -14,6 +14,7 @@
 #include "magic.h"
 #include "role.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,19 +41,22 @@ struct ledger {
     LIST_HEAD(, peer) peers;
     struct peer supervisor;
     char told[256]; /* why it is not well, as last told to the supervisor; "" for well */
+    bool told_once; /* the supervisor may still believe what the ledger before us said */
     bool failed;    /* the log cannot be opened: leave */
 };
 
-/* Whether records can be written, when that has changed. */
+/* Whether records can be written: at first, and when it has changed. */
 static void tell_state(struct ledger *l) {
     char why[256];
     bool healthy = book_healthy(l->book, why);
-    if (strcmp(why, l->told) == 0 || !role_supervisor())
+    bool first = !l->told_once;
+    if (!role_supervisor() || (!first && strcmp(why, l->told) == 0))
         return;
+    l->told_once = true;
     snprintf(l->told, sizeof l->told, "%s", why);
-    if (healthy)
+    if (healthy && !first)
         log_info("every log is written again");
-    else
+    else if (!healthy)
         log_error("sessions are refused, the log cannot be written: %s", why);
     struct writer w = channel_scratch();
     writer_u8(&w, healthy);
@@ -267,6 +271,7 @@ int ledger_main(void) {
     LIST_INIT(&l.peers);
     peer_begin(&l.supervisor, &l);
     l.supervisor.who.role = R_SUPERVISOR;
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, not our end */
     int code = role_run(R_LEDGER, &hooks, &l);
     ledger_end(&l);
     return l.failed ? 1 : code;

@@ -205,7 +205,7 @@ Test(journal, a_changed_chain_gets_no_more_records) {
     change_line(ACME, 3, "alice", "alicf");
     long size = size_of(ACME);
     open_journal();
-    expect_sick("acme: record 3: record 3 does not have the hash that record 4 expects");
+    expect_sick("acme: record 3: it does not have the hash that record 4 expects");
     cr_expect_not(append("acme", EVENT_SESSION_OPEN, 9, "alice"));
     cr_expect_eq(journal_recover(journal, seconds_past_noon(9)), 0, "broken is not failed");
     cr_expect_not(append("acme", EVENT_SESSION_OPEN, 9, "alice"));
