@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "log.h"
 #include "magic.h"
+#include "provision_text.h"
 #include "secret.h"
 
 #include <stdio.h>
@@ -83,8 +84,10 @@ static void go_on(struct desk *d) {
 }
 
 static void complain(struct desk *d, const char *why) {
+    char line[256];
+    provision_one_line(view_text(why), line, sizeof line);
     if (!d->complained)
-        log_warning("tenant %s: its instance gives no verifiers: %s", d->id, why);
+        log_warning("tenant %s: its instance gives no verifiers: %s", d->id, line);
     d->complained = true;
 }
 
