@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * See penalty.h. Two tables, of guesses per (tenant, user, network) and per network, each with its own slots,
- * so that a flood of invented user names cannot push a network's count out. Strangers choose user names: keys
- * are hashed with a secret of the table's own, so nobody can aim at one bucket, and no name is kept.
+ * See penalty.h. Two tables, of guesses per (tenant, user, network) and per (tenant, network), each with its
+ * own slots, so that a flood of invented user names cannot push a network's count out. Strangers choose user
+ * names: keys are hashed with a secret of the table's own, so nobody can aim at one bucket, and no name is
+ * kept.
  */
 #include "penalty.h"
 #include "digest.h"
@@ -105,13 +106,16 @@ void penalty_free(struct penalty **p) {
     *p = NULL;
 }
 
-static void network_key(const struct penalty *p, const struct address *from, uint8_t key[DIGEST_LEN]) {
+static void network_key(const struct penalty *p, const char *tenant, const struct address *from,
+                        uint8_t key[DIGEST_LEN]) {
     struct address network = address_network(from);
-    const struct view parts[] = {view_of(&network.family, 1), view_of(network.bytes, sizeof network.bytes)};
+    const struct view parts[] = {view_of(&network.family, 1), view_of(network.bytes, sizeof network.bytes),
+                                 view_of(tenant, strlen(tenant) + 1)};
     digest_hmac(p->secret, parts, sizeof parts / sizeof parts[0], key);
 }
 
-/* The network first, of fixed length, then the tenant with its NUL: no two triples make the same bytes. */
+/* The network first, of fixed length, then the tenant with its NUL: no two triples make the same bytes. A
+ * user's key has its user behind that, which is never empty, and the two kinds are in tables of their own. */
 static void user_key(const struct penalty *p, const char *tenant, struct view user,
                      const struct address *from, uint8_t key[DIGEST_LEN]) {
     struct address network = address_network(from);
@@ -124,11 +128,12 @@ static bool is_forgotten(const struct entry *e, int64_t mono_us) {
     return mono_us - e->last_us >= INT64_C(1000000) * PENALTY_FORGET_S;
 }
 
-static uint32_t delay_of(const struct entry *e, int64_t mono_us) {
-    if (!e || is_forgotten(e, mono_us))
+/* free: how many failures cost nothing yet. */
+static uint32_t delay_of(const struct entry *e, uint32_t free_failures, int64_t mono_us) {
+    if (!e || is_forgotten(e, mono_us) || e->failures <= free_failures)
         return 0;
-    uint32_t delay = e->failures < 2 ? 0 : PENALTY_FIRST_MS;
-    for (uint32_t i = 2; i < e->failures && delay < PENALTY_MOST_MS; i++)
+    uint32_t delay = PENALTY_FIRST_MS;
+    for (uint32_t i = free_failures + 1; i < e->failures && delay < PENALTY_MOST_MS; i++)
         delay *= 2;
     return delay < PENALTY_MOST_MS ? delay : PENALTY_MOST_MS;
 }
@@ -138,9 +143,9 @@ uint32_t penalty_delay(struct penalty *p, const char *tenant, struct view user, 
     MAGIC_CHECK(p, PENALTY_MAGIC);
     uint8_t key[DIGEST_LEN];
     user_key(p, tenant, user, from, key);
-    uint32_t by_user = delay_of(table_find(&p->users, key), mono_us);
-    network_key(p, from, key);
-    uint32_t by_network = delay_of(table_find(&p->networks, key), mono_us);
+    uint32_t by_user = delay_of(table_find(&p->users, key), PENALTY_USER_FREE, mono_us);
+    network_key(p, tenant, from, key);
+    uint32_t by_network = delay_of(table_find(&p->networks, key), PENALTY_NETWORK_FREE, mono_us);
     return by_user > by_network ? by_user : by_network;
 }
 
@@ -167,7 +172,7 @@ void penalty_failed(struct penalty *p, const char *tenant, struct view user, con
     if (e && proof != 0 && e->proof == proof && !is_forgotten(e, mono_us))
         return;
     count(&p->users, key, proof, mono_us);
-    network_key(p, from, key);
+    network_key(p, tenant, from, key);
     count(&p->networks, key, proof, mono_us);
 }
 
