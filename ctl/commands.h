@@ -35,10 +35,12 @@ extern const size_t command_count;
 /* The command whose words argv starts with; *words: how many of argv they are. NULL for none. */
 const struct command *command_find(int argc, char **argv, int *words);
 
-/* The whole help, the help of the commands whose words start with `prefix` ("tenant"; false when there is
- * none), and that of one command. */
+/* The whole help; the help of the commands whose first word it is ("tenant"; false when there is none); that
+ * of one. */
 void help_all(bool colour);
-bool help_group(const char *prefix, bool colour);
+bool help_group(const char *word, bool colour);
 void help_command(const struct command *c, bool colour);
+/* Whether a command starts with this word. */
+bool help_known(const char *word);
 
 #endif

@@ -89,16 +89,27 @@ void help_command(const struct command *c, bool colour) {
     printf("%s%s%s\n%s", colour ? bold : "", c->summary, colour ? plain : "", c->details);
 }
 
-bool help_group(const char *prefix, bool colour) {
-    size_t len = strlen(prefix), shown = 0;
+static bool starts_with(const struct command *c, const char *word) {
+    size_t len = strlen(word);
+    return c->group != HIDDEN && strncmp(c->words, word, len) == 0 &&
+           (c->words[len] == '\0' || c->words[len] == ' ');
+}
+
+bool help_known(const char *word) {
+    for (size_t i = 0; i < command_count; i++)
+        if (starts_with(&commands[i], word))
+            return true;
+    return false;
+}
+
+bool help_group(const char *word, bool colour) {
+    size_t shown = 0;
     for (size_t i = 0; i < command_count; i++) {
-        const struct command *c = &commands[i];
-        if (c->group == HIDDEN || strncmp(c->words, prefix, len) != 0 ||
-            (c->words[len] && c->words[len] != ' '))
+        if (!starts_with(&commands[i], word))
             continue;
         if (shown++)
             putchar('\n');
-        help_command(c, colour);
+        help_command(&commands[i], colour);
     }
     return shown > 0;
 }

@@ -105,8 +105,11 @@ static int unknown(int argc, char **argv) {
     else if (argc > 1)
         ctl_error("there is no command \"%s %s\"", argv[0], argv[1]);
     else
-        ctl_error("there is no command \"%s\", or it is not whole", argv[0]);
-    ctl_hint("sekishoctl --help lists the commands");
+        ctl_error("there is no command \"%s\"", argv[0]);
+    if (argc > 0 && help_known(argv[0]))
+        ctl_hint("sekishoctl %s --help lists what can follow %s", argv[0], argv[0]);
+    else
+        ctl_hint("sekishoctl --help lists the commands");
     return CTL_USAGE;
 }
 

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void line(const char *prefix, const char *format, va_list args) {
+__attribute__((format(printf, 2, 0))) static void line(const char *prefix, const char *format, va_list args) {
     char text[1024];
     vsnprintf(text, sizeof text, format, args);
     for (char *c = text; *c; c++)

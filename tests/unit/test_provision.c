@@ -18,9 +18,9 @@
 static struct tenant acme(void) {
     struct tenant t;
     tenant_begin(&t);
-    strcpy(t.id, "acme");
-    strcpy(t.instance_host, "10.0.7.5");
-    strcpy(t.instance_name, "acme-1.internal");
+    snprintf(t.id, sizeof t.id, "acme");
+    snprintf(t.instance_host, sizeof t.instance_host, "10.0.7.5");
+    snprintf(t.instance_name, sizeof t.instance_name, "acme-1.internal");
     t.instance_port = 5433;
     t.address_count = 2;
     address_parse_port(view_text("10.0.7.5:5433"), false, &t.address[0]);
@@ -38,7 +38,7 @@ static void decide(bool tls, bool replication, char out[128]) {
     tenant_end(&t);
     cr_assert(!w.bad);
     text[w.len] = '\0';
-    strcpy(out, "nothing decides");
+    snprintf(out, 128, "nothing decides");
     for (char *save, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         char type[16], database[16], user[16], address[16], method[32], option[64] = "";
         if (line[0] == '#')
@@ -120,7 +120,7 @@ Test(provision, client_certificate_is_its_own_authority) {
 
 Test(provision, each_tenant_has_a_certificate_that_no_other_instance_trusts) {
     struct tenant a = acme(), b = acme();
-    strcpy(b.id, "globex");
+    snprintf(b.id, sizeof b.id, "globex");
     cr_assert(provision_client_certificate(&a) && provision_client_certificate(&b));
     X509 *x = read_certificate(a.client_certificate), *y = read_certificate(b.client_certificate);
     cr_assert_not(trusted(x, y, X509_PURPOSE_SSL_CLIENT, NULL));
