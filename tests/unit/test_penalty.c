@@ -61,10 +61,11 @@ Test(penalty, does_not_touch_the_owner_elsewhere) {
 
 /* Each user fails once, which is free for the user; together they are too many for one network. */
 static void fail_as_many(unsigned users, const struct address *from) {
+    static unsigned next;
     char name[32];
     for (unsigned i = 0; i < users; i++) {
         struct writer w = writer_of(name, sizeof name);
-        writer_format(&w, "user%u", i);
+        writer_format(&w, "user%u", next++);
         penalty_failed(table, "acme", writer_view(&w), from, 1, SECOND);
     }
 }
