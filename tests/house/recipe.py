@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: ISC
+"""The guide's recipe for checking a chain by hand does what the guide says: on a good chain of two files, and on chains
+in which something was changed.
+"""
+import hashlib
+import json
+import pathlib
+import re
+import subprocess
+import tempfile
+
+from house import ROOT, run
+
+PLACE = "/var/lib/sekisho/ledger/acme"
+
+
+def chain(count):
+    lines, before = [], "0" * 64
+    for n in range(1, count + 1):
+        # What a stranger called himself must not bend the shell's reading either.
+        record = {"n": n, "tenant": "acme", "user": f"a\\n\"b  'c' {n} $(reboot) é \\", "prev": before}
+        lines.append(json.dumps(record, ensure_ascii=False, separators=(",", ":")))
+        before = hashlib.sha256(lines[-1].encode()).hexdigest()
+    return lines, before
+
+
+def said(recipe, lines):
+    """What the recipe prints for these lines, spread over two files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, part in (("00000001", lines[:2]), ("00000002", lines[2:])):
+            pathlib.Path(folder, f"{name}.jsonl").write_text("".join(f"{line}\n" for line in part))
+        done = subprocess.run(["bash", "-c", recipe.replace(PLACE, folder)], capture_output=True, text=True)
+        return (done.stdout + done.stderr).strip()
+
+
+def check():
+    found = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "docs/operations.md").read_text(), re.S | re.M)
+    if len(found) != 1 or PLACE not in found[0]:
+        yield f"docs/operations.md: its recipe is not there, or does not read {PLACE}"
+        return
+    lines, head = chain(5)
+    changed = [line.replace('"n":3,', '"n":3, ') for line in lines]
+    for what, given, expected in (("a good chain", lines, f"5 {head}"),
+                                  ("a changed record 3", changed, "record 4 does not follow"),
+                                  ("a missing record 3", lines[:2] + lines[3:], "record 3 does not follow"),
+                                  ("swapped records", [lines[1], lines[0], *lines[2:]], "record 1 does not follow")):
+        got = said(found[0], given)
+        if got != expected:
+            yield f"docs/operations.md: for {what} the recipe should say \"{expected}\" and says \"{got}\""
+
+
+if __name__ == "__main__":
+    run(check)
