@@ -16,7 +16,8 @@ enum audit_source {
     AUDIT_LOBBY = 8,
     AUDIT_BROKER = 16,
     AUDIT_KEEPER = 32,
-    AUDIT_LEDGER = 64
+    AUDIT_LEDGER = 64,
+    AUDIT_OPERATOR = 128 /* the cell of one operator session */
 };
 
 enum audit_event {
@@ -35,8 +36,8 @@ enum field {
 
 #define RECORD_MAGIC 0x4D0B72E9u
 #define RECORD_FIELDS_MAX 24
-#define RECORD_BINARY_MAX 8192 /* bytes of record_write's output at most */
-#define RECORD_LINE_MAX 16384  /* bytes of a printed line with its newline at most */
+#define RECORD_BINARY_MAX 14336 /* bytes of record_write's output at most */
+#define RECORD_LINE_MAX 81920  /* bytes of a printed line with its newline at most */
 /* Readers of JSON keep integers in 64 signed bits: a larger one would make its line, and so its chain, unreadable. */
 #define RECORD_NUMBER_MAX INT64_MAX
 

@@ -137,7 +137,8 @@ static bool set_number(const struct setting *setting, struct view value, uint32_
     return true;
 }
 
-static bool set_addresses(struct view value, struct addresses *place) {
+/* An empty list is good only where the default is one. */
+static bool set_addresses(const struct setting *setting, struct view value, struct addresses *place) {
     struct view item;
     memset(place, 0, sizeof *place);
     while (text_next_item(&value, &item)) {
@@ -149,7 +150,7 @@ static bool set_addresses(struct view value, struct addresses *place) {
                 return false;
         place->address[place->count++] = a;
     }
-    return place->count > 0;
+    return place->count > 0 || setting->text[0] == 0;
 }
 
 static bool set_choice(const struct setting *setting, struct view value, char *place) {
@@ -183,7 +184,7 @@ static bool set_value(struct settings *out, enum setting_index at, struct view v
     case SETTING_IS_COUNT:
         return set_number(setting, value, place);
     case SETTING_IS_ADDRESSES:
-        return set_addresses(value, place);
+        return set_addresses(setting, value, place);
     case SETTING_IS_RANGES:
         return ranges_parse(value, place, &bad);
     case SETTING_IS_CHOICE:

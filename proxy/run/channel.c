@@ -73,6 +73,8 @@ const char *role_name(enum role r) {
         return "keeper";
     case R_LEDGER:
         return "ledger";
+    case R_OPERATOR:
+        return "operator";
     case R_ANY:
         break;
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
  * A channel: one SOCK_SEQPACKET socket between two of our processes, one message a packet, checked against
- * messages.def before anybody sees it. The receiver knows who is at the other end because the supervisor said so when
- * it made the channel, never because the message says so. A peer that breaks a rule is ended: its channel is closed
- * and the owner told. Sending never blocks: what the kernel cannot take is queued, up to CHANNEL_QUEUE_MAX bytes.
+ * messages.def before anybody sees it. The receiver knows who is at the other end because the supervisor said
+ * so when it made the channel, never because the message says so. A peer that breaks a rule is ended: its
+ * channel is closed and the owner told. Sending never blocks: what the kernel cannot take is queued, up to
+ * CHANNEL_QUEUE_MAX bytes.
  */
 #ifndef SEKISHO_CHANNEL_H
 #define SEKISHO_CHANNEL_H
@@ -24,7 +25,8 @@ enum role {
     R_BROKER = 16,
     R_KEEPER = 32,
     R_LEDGER = 64,
-    R_ANY = R_GATE | R_CELL | R_LOBBY | R_BROKER | R_KEEPER | R_LEDGER
+    R_OPERATOR = 128, /* the cell of one operator session */
+    R_ANY = R_GATE | R_CELL | R_LOBBY | R_BROKER | R_KEEPER | R_LEDGER | R_OPERATOR
 };
 const char *role_name(enum role r);
 
@@ -38,21 +40,24 @@ const char *message_name(enum message_code m);
 
 struct channel;
 
-/* body: the message's, positioned at its start; valid during the call. fd: the descriptor that came with it, owned by
- * the callee from now on, or -1. A body that does not parse: call channel_offend and return. */
-typedef void channel_message_fn(void *arg, struct channel *c, enum message_code m, struct reader *body, int fd);
-/* The other end is gone (why: "closed", "sent X, which it may not", ...). The channel is freed after the call. */
+/* body: the message's, positioned at its start; valid during the call. fd: the descriptor that came with it,
+ * owned by the callee from now on, or -1. A body that does not parse: call channel_offend and return. */
+typedef void channel_message_fn(void *arg, struct channel *c, enum message_code m, struct reader *body,
+                                int fd);
+/* The other end is gone (why: "closed", "sent X, which it may not", ...). The channel is freed after the
+ * call. */
 typedef void channel_ended_fn(void *arg, struct channel *c, const char *why);
 
 /* Takes over fd (made non-blocking and close-on-exec). us, them: exactly one role each. */
-struct channel *channel_new(struct event_base *base, int fd, enum role us, enum role them, channel_message_fn *message,
-                            channel_ended_fn *ended, void *arg);
+struct channel *channel_new(struct event_base *base, int fd, enum role us, enum role them,
+                            channel_message_fn *message, channel_ended_fn *ended, void *arg);
 /* Clears the pointer. Unsent messages are dropped. Safe inside callbacks. */
 void channel_free(struct channel **c);
 enum role channel_peer(const struct channel *c);
 
-/* Sends m with what w holds; fd (or -1) is duplicated into the message: the caller keeps and closes its own. Asserts
- * that we may say m to this peer. A full queue or a dead peer ends the channel soon (ended is called from the loop). */
+/* Sends m with what w holds; fd (or -1) is duplicated into the message: the caller keeps and closes its own.
+ * Asserts that we may say m to this peer. A full queue or a dead peer ends the channel soon (ended is called
+ * from the loop). */
 void channel_send(struct channel *c, enum message_code m, const struct writer *body, int fd);
 /* Bytes still queued here. */
 size_t channel_backlog(const struct channel *c);
