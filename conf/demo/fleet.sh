@@ -132,9 +132,10 @@ fleet_tenant() {
   local home=$FLEET/$1 admin="host=$FLEET/$1 port=$2 user=postgres dbname=postgres"
   "$SEKISHOCTL" -c "$FLEET_CONF" tenant add "$1" --instance "127.0.0.1:$2" --instance-name "$1.instance.internal" \
     --instance-ca "$FLEET/ca.crt" >/dev/null
-  "$SEKISHOCTL" -c "$FLEET_CONF" tenant provision "$1" --admin "$admin" >"$FLEET/$1.hba"
-  "$SEKISHOCTL" -c "$FLEET_CONF" tenant show "$1" --client-certificate | as_postgres tee "$home/proxy.crt" >/dev/null
-  { echo "local all postgres trust"; cat "$FLEET/$1.hba"; } | as_postgres tee "$home/data/pg_hba.conf" >/dev/null
+  "$SEKISHOCTL" -c "$FLEET_CONF" --json tenant provision "$1" --admin "$admin" >"$FLEET/needs"
+  jq -r .ssl_ca_file "$FLEET/needs" | as_postgres tee "$home/proxy.crt" >/dev/null
+  { echo "local all postgres trust"; jq -r .pg_hba "$FLEET/needs"; } |
+    as_postgres tee "$home/data/pg_hba.conf" >/dev/null
   as_postgres tee -a "$home/data/postgresql.conf" <<<"ssl_ca_file = '$home/proxy.crt'" >/dev/null
   as_postgres "$PG/pg_ctl" -D "$home/data" reload >/dev/null
 }

@@ -53,7 +53,7 @@ ALTER TABLE orders OWNER TO $user;
 END
 }
 
-sessions_of() { "$SEKISHOCTL" -c "$FLEET_CONF" --json session list "$1" | jq '.sessions | length'; }
+sessions_of() { "$SEKISHOCTL" -c "$FLEET_CONF" --json session list "$1" | jq length; }
 cell_of() { "$SEKISHOCTL" -c "$FLEET_CONF" --json status | jq -r --arg t "$1" '[.processes[] | select(.tenant == $t and .role == "cell")][0].pid'; }
 has_session() { [ "$(sessions_of "$1")" -gt 0 ]; }
 
@@ -115,7 +115,7 @@ PGPASSWORD=ann-secret psql -h acme.db.test -U ann -d shop -Atc "SELECT 'Ann''s a
   >"$FLEET/guess" 2>&1 &
 psql=$!
 wait_for 10 running 'undisturbed'
-pid=$(sekishoctl --json session list acme | jq '.sessions[0].instance_pid')
+pid=$(sekishoctl --json session list acme | jq '.[0].instance_pid')
 cancel_request() { # cancel_request PID KEY: the packet, as printf escapes
   printf '\\x00\\x00\\x00\\x10\\x04\\xd2\\x16\\x2e'
   printf '%08x%08x' "$1" "$2" | sed 's/../\\x&/g'

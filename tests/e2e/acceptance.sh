@@ -50,7 +50,7 @@ bench "a connection per transaction" -S -C -c 8 -j 2 -T "$seconds"
 
 "$PG/pgbench" -n -S -c 1000 -j 2 -R 1000 -T "$seconds" >"$FLEET/held" 2>&1 &
 bench=$!
-held() { [ "$("$SEKISHOCTL" -c "$FLEET_CONF" --json session list acme | jq '.sessions | length')" -ge 1000 ]; }
+held() { [ "$("$SEKISHOCTL" -c "$FLEET_CONF" --json session list acme | jq length)" -ge 1000 ]; }
 wait_for $((seconds * 2)) held
 result "a thousand sessions at once" $?
 wait $bench && grep -q 'failed transactions: 0 ' "$FLEET/held"

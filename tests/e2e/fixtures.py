@@ -1,9 +1,25 @@
 # SPDX-License-Identifier: ISC
 """One fleet for each file of stories: acme and globex, each with its own instance, and a proxy in front of them."""
 
+import os
+import signal
+
 import pytest
 
 from fleet import Fleet, free_port
+
+
+def out_of_patience(number, frame):
+    raise AssertionError("the test took too long")
+
+
+@pytest.fixture(autouse=True)
+def patience():
+    """A test that hangs fails, so that its fleet is stopped and the next one runs."""
+    signal.signal(signal.SIGALRM, out_of_patience)
+    signal.alarm(90 + 5 * int(os.environ.get("SEKISHO_DRILL", "0")))
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture(scope="module")

@@ -61,10 +61,10 @@ def run(*command, check=True, **more):
     return done
 
 
-def as_postgres(*command):
-    if AS_ROOT:
-        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--", *map(str, command)]
-    return [str(word) for word in command]
+def as_postgres(*command, last=()):
+    """PostgreSQL refuses to run as root: there it runs as the account postgres. last: more for setpriv."""
+    account = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if AS_ROOT else []
+    return ["setpriv", *account, *last, "--", *map(str, command)]
 
 
 def open_to_postgres(path):
@@ -141,12 +141,18 @@ class Instance:
         (self.data / "pg_hba.conf").write_text(text)
 
     def start(self):
-        run(*as_postgres(PG / "pg_ctl", "-D", self.data, "-l", self.home / "log", "-w", "start"),
-            cwd=self.home)
+        with open(self.home / "log", "ab") as log:
+            # It dies with us, however we die.
+            self.process = subprocess.Popen(as_postgres(PG / "postgres", "-D", self.data, last=["--pdeathsig", "QUIT"]),
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.home)
+        until(lambda: self.process.poll() is None and
+              run("psql", "-XAtqc", "SELECT 1", self.admin, check=False).returncode == 0,
+              f"{self.name}'s instance serves", 20)
 
     def stop(self):
-        if (self.data / "postmaster.pid").exists():
-            run(*as_postgres(PG / "pg_ctl", "-D", self.data, "-m", "immediate", "stop"), check=False, cwd=self.home)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(20)
 
     def reload(self):
         run(*as_postgres(PG / "pg_ctl", "-D", self.data, "reload"), cwd=self.home)
@@ -211,8 +217,104 @@ class Proxy:
         environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1:quarantine_size_mb=4")
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([SEKISHO, "-c", self.conf], stderr=log, stdout=log, stdin=subprocess.DEVNULL,
-                                            env=environment, start_new_session=True)
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", SEKISHO, "-c", self.conf], stderr=log,
+                                            stdout=log, stdin=subprocess.DEVNULL, env=environment,
+                                            start_new_session=True)
+
+    def start(self):
+        self.spawn()
+        until(self.is_up, f"the proxy serves; its log:\n{self.log()}", 20, 0.05)
+        return self
+
+    def is_up(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the proxy ended with {self.process.returncode}:\n{self.log()}")
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return self.ctl("status", check=False).returncode == 0
+
+    def stop(self, wait=15):
+        if self.process is None:
+            return
+        family = self.processes()
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(wait)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        until(lambda: not [p for p in family if is_ours(p["pid"])], f"every process left: {family}", 10)
+        self.process = None
+
+    def reload(self):
+        run(*as_postgres(PG / "pg_ctl", "-D", self.data, "reload"), cwd=self.home)
+
+    @property
+    def admin(self):
+        return f"host={self.home} port={self.port} user=postgres dbname=postgres"
+
+    def sql(self, text, dbname="postgres"):
+        """Runs SQL as the administrator; the rows, fields joined by |."""
+        done = run("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", f"{self.admin} dbname={dbname}", input=text)
+        return done.stdout.splitlines()
+
+    def log(self):
+        return (self.home / "log").read_text(errors="replace")
+
+    def backends(self, user="app"):
+        return [int(pid) for pid in self.sql(f"SELECT pid FROM pg_stat_activity WHERE usename = '{user}'")]
+
+
+class Proxy:
+    """One Sekisho node."""
+
+    def __init__(self, fleet, name="proxy", port=None, listen=(), environment=None, **settings):
+        self.fleet = fleet
+        self.home = fleet.folder / name
+        self.home.mkdir(exist_ok=True)
+        self.port = port or free_port()
+        self.listen = [f"127.0.0.1:{self.port}", *listen]
+        self.crt, self.key = fleet.authority.issue(self.home / "server", f"*.{DOMAIN}")
+        self.conf = self.home / "sekisho.conf"
+        self.ledger = self.home / "ledger"
+        self.log_path = self.home / "log"
+        self.environment = environment or {}
+        self.process = None
+        self.configure(**settings)
+        self.ctl("init")
+
+    def configure(self, **settings):
+        """Writes the configuration; settings are keys of any section."""
+        self.settings = settings
+        table = {
+            "paths": {"state_dir": self.home / "state", "ledger_dir": self.ledger, "run_dir": self.home / "run"},
+            "tenants": {"listen": ", ".join(self.listen), "domain": DOMAIN},
+            "tls": {"certificate": self.crt, "key": self.key},
+            "timeouts": {"drain_timeout": "3s"}, "limits": {}, "log": {}, "ledger": {},
+        }
+        where = {"proxy_protocol_from": "tenants", "listen_backlog": "tenants", "tenant_dir": "tls", "min_version": "tls",
+                 "log_level": "log", "time_zone": "ledger", "ledger_dir": "paths"}
+        for key, value in settings.items():
+            section = where.get(key) or ("limits" if key.startswith(("max_", "tenant_max", "cells")) else "timeouts")
+            table[section][key] = value
+        lines = []
+        for section, keys in table.items():
+            lines += [f"[{section}]", *(f"{key} = {value}" for key, value in keys.items()), ""]
+        (self.home / "run").mkdir(exist_ok=True)
+        self.conf.write_text("\n".join(lines))
+
+    def spawn(self):
+        environment = dict(os.environ, **self.environment)
+        # Ten thousand sessions need ten thousand quarantines less: the sanitizer's books stay small.
+        environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1:quarantine_size_mb=4")
+        environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", SEKISHO, "-c", self.conf], stderr=log,
+                                            stdout=log, stdin=subprocess.DEVNULL, env=environment,
+                                            start_new_session=True)
 
     def start(self):
         self.spawn()
@@ -251,8 +353,11 @@ class Proxy:
 
     def reload(self):
         before = len(self.records("_provider", "node.reload"))
-        self.process.send_signal(signal.SIGHUP)
+        self.hang_up()
         until(lambda: len(self.records("_provider", "node.reload")) > before, "the reload is in the log")
+
+    def hang_up(self):
+        self.process.send_signal(signal.SIGHUP)
 
     def ctl(self, *words, check=True, **more):
         return run(SEKISHOCTL, "-c", self.conf, *words, check=check, **more)
@@ -267,11 +372,10 @@ class Proxy:
         self.provision(tenant, instance)
 
     def provision(self, tenant, instance):
-        hba = self.ctl("tenant", "provision", tenant, "--admin", instance.admin).stdout
-        pem = self.ctl("tenant", "show", tenant, "--client-certificate").stdout
-        (instance.home / "proxy.crt").write_text(pem)
+        needs = self.ctl_json("tenant", "provision", tenant, "--admin", instance.admin)
+        (instance.home / "proxy.crt").write_text(needs["ssl_ca_file"])
         open_to_postgres(instance.home / "proxy.crt")
-        instance.hba("local all postgres trust\n" + hba)
+        instance.hba("local all postgres trust\n" + needs["pg_hba"])
         instance.sql(f"ALTER SYSTEM SET ssl_ca_file = '{instance.home}/proxy.crt'")
         instance.reload()
         until(lambda: instance.sql("SHOW ssl_ca_file") == [f"{instance.home}/proxy.crt"], "the instance has reloaded")
@@ -300,19 +404,26 @@ class Proxy:
         return json.loads(lines[-1])["n"] if lines else 0
 
     def processes(self):
-        """The supervisor and its children: pid, title."""
-        found = []
+        """Every living process of this node: the guard that was started, its supervisor, and that one's children."""
+        parents = {}
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                if self.process.pid in (int(entry.name), parent):
-                    title = (entry / "cmdline").read_bytes().split(b"\0")[0].decode()
-                    if (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
-                        found.append({"pid": int(entry.name), "title": title})
-            except (OSError, IndexError):
+                state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+            except OSError:
                 continue
+            if state != "Z":
+                parents.setdefault(int(parent), []).append(int(entry.name))
+        found, left = [], [self.process.pid]
+        while left:
+            pid = left.pop()
+            left += parents.get(pid, [])
+            try:
+                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+            except OSError:
+                continue
+            found.append({"pid": pid, "title": title})
         return found
 
     def pids(self, title):
@@ -324,7 +435,7 @@ class Proxy:
         return pids[0]
 
     def sessions(self, tenant=None):
-        return self.ctl_json("session", "list", *([tenant] if tenant else []))["sessions"]
+        return self.ctl_json("session", "list", *([tenant] if tenant else []))
 
     def dsn(self, tenant, host=None, **more):
         """A libpq connection string for the tenant's user."""

@@ -107,8 +107,8 @@ def test_the_right_key_inside_another_tenants_tls_is_not_obeyed(proxy, acme):
 
 
 def test_a_key_dies_with_its_session(proxy, acme):
-    client, pid, key = raw_sleeper(proxy, acme, 0)
-    assert answer(client) == "undisturbed"
+    client = wire.tls(proxy.port, proxy.fleet.authority, "acme.db.test")
+    pid, key, _ = wire.login(client)
     client.send(wire.message(b"X"))
     client.close()
     until(lambda: pid not in acme.backends(), "the session has ended")
@@ -121,7 +121,7 @@ def test_a_key_dies_with_its_session(proxy, acme):
 def test_guesses_by_the_hundred_change_nothing(proxy, acme):
     client, pid, key = raw_sleeper(proxy, acme, 2)
     for guess in range(200):
-        guesser = wire.plain(proxy.port)
+        guesser = wire.plain(proxy.port, source="127.0.0.5")
         guesser.send(wire.cancel_request(pid, (key + 1 + guess) & 0xffffffff))
         guesser.close()
     assert answer(client) == "undisturbed"

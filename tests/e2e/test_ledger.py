@@ -264,7 +264,7 @@ def small_disk(empty_fleet):
 
 
 def test_a_full_disk_refuses_new_sessions_keeps_the_running_and_recovers(empty_fleet, small_disk):
-    proxy = empty_fleet.proxy(name="narrow", ledger_dir=small_disk)
+    proxy = empty_fleet.proxy(name="small-disk", ledger_dir=small_disk)
     proxy.add("narrow", empty_fleet.instance("narrow"))
     proxy.start()
     running = proxy.connect("narrow")

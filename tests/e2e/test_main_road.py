@@ -196,10 +196,11 @@ def test_notices_come_through(proxy):
 
 def test_notify_names_the_senders_real_pid(proxy):
     with proxy.connect("acme") as listener, proxy.connect("acme") as sender:
+        heard = []
+        listener.add_notify_handler(heard.append)
         listener.execute("LISTEN road")
         sender.execute("NOTIFY road, 'hello'")
-        listener.execute("SELECT 1")
-        note = next(listener.notifies())
+        note = until(lambda: listener.execute("SELECT 1") and heard, "the note arrives")[0]
         assert (note.channel, note.payload, note.pid) == ("road", "hello", sender.info.backend_pid)
 
 
@@ -278,10 +279,10 @@ def test_replication_protocol(proxy):
 
 
 def test_logical_replication_streams(proxy, acme):
-    acme.sql("GRANT CREATE ON DATABASE app TO app")
+    acme.sql("CREATE TABLE stream (line text); ALTER TABLE stream OWNER TO app", dbname="app")
     with proxy.connect("acme") as connection:
         connection.execute("SELECT pg_create_logical_replication_slot('road', 'pgoutput')")
-        connection.execute("CREATE PUBLICATION road FOR TABLE who")
+        connection.execute("CREATE PUBLICATION road FOR TABLE stream")
     client = None
     try:
         client = wire.tls(proxy.port, proxy.fleet.authority, "acme.db.test")
@@ -289,14 +290,13 @@ def test_logical_replication_streams(proxy, acme):
         client.send(wire.query("START_REPLICATION SLOT road LOGICAL 0/0 (proto_version '1', publication_names 'road')"))
         client.until(b"W")
         with proxy.connect("acme") as connection:
-            connection.execute("INSERT INTO who VALUES ('streamed', 9)")
+            connection.execute("INSERT INTO stream VALUES ('streamed')")
         until(lambda: b"streamed" in client.until(b"d")[1], "the row is streamed")
         client.send(wire.message(b"c"))
         client.until(b"Z")
     finally:
         if client:
             client.close()
-        acme.sql("DELETE FROM who WHERE name = 'streamed'", dbname="app")
         until(lambda: acme.sql("SELECT count(*) FROM pg_replication_slots WHERE active") == ["0"], "the slot is free")
         acme.sql("SELECT pg_drop_replication_slot('road')", dbname="app")
 
@@ -331,7 +331,7 @@ def test_the_client_that_leaves_ends_its_backend(proxy, acme):
 def test_the_backend_that_ends_ends_its_client(proxy, acme):
     with proxy.connect("acme") as connection:
         acme.sql(f"SELECT pg_terminate_backend({connection.info.backend_pid})")
-        with pytest.raises(psycopg.errors.AdminShutdown, match="terminating connection due to administrator command"):
+        with pytest.raises(psycopg.OperationalError, match="terminating connection due to administrator command"):
             connection.execute("SELECT 1")
 
 

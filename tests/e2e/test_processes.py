@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import wire
-from fleet import free_port, is_ours, run, until
+from fleet import Fleet, free_port, is_ours, run, until
 
 DRILL = int(os.environ.get("SEKISHO_DRILL", "10"))
 SETTINGS = {"drain_timeout": "3s", "cell_idle_timeout": "1h"}
@@ -87,13 +87,14 @@ def works(proxy, tenant):
 
 
 @pytest.fixture(scope="module")
-def drilled(empty_fleet):
-    """A proxy of its own, whose sanitizer leaves SIGSEGV to the kernel, so that the log names the real signal."""
-    acme, globex = empty_fleet.instance("acme"), empty_fleet.instance("globex")
-    proxy = empty_fleet.proxy(name="drilled", environment={"ASAN_OPTIONS": "handle_segv=0:quarantine_size_mb=4"}, **SETTINGS)
-    proxy.add("acme", acme)
-    proxy.add("globex", globex)
-    return proxy.start()
+def drilled():
+    """A fleet of its own, whose sanitizer leaves SIGSEGV to the kernel, so that the log names the real signal."""
+    fleet = Fleet()
+    proxy = fleet.proxy(environment={"ASAN_OPTIONS": "handle_segv=0:quarantine_size_mb=4"}, **SETTINGS)
+    for tenant in ("acme", "globex"):
+        proxy.add(tenant, fleet.instance(tenant))
+    yield proxy.start()
+    fleet.stop()
 
 
 def test_globex_never_notices_that_acmes_cell_is_killed_again_and_again(drilled):
@@ -166,25 +167,49 @@ def test_every_session_is_closed_exactly_once(drilled):
         assert opened == closed
 
 
-def test_kill_of_the_supervisor_and_the_next_start(drilled):
+def test_kill_of_the_supervisor_ends_its_sessions_and_it_comes_back_by_itself(drilled):
     proxy = drilled
     connection = proxy.connect("acme")
     ask(connection)
     opened = proxy.awaits("acme", "session.open")
-    proxy.kill()
+    supervisor = proxy.pid("supervisor")
+    family = [p["pid"] for p in proxy.processes() if p["pid"] != proxy.process.pid]
+    os.kill(supervisor, signal.SIGKILL)
+    shot = time.monotonic()
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT 1")
+    until(lambda: works(proxy, "acme") and works(proxy, "globex"), "all is served again", 10, 0.02)
+    assert time.monotonic() - shot < 2
+    until(lambda: not [pid for pid in family if is_ours(pid)], "nothing of before is left")
+    assert proxy.awaits("acme", "session.close", session=opened["session"])["reason"] in ("node restart", "instance lost",
+                                                                                          "cell crash")
+    verified(proxy)
+
+
+def test_kill_of_everything_and_the_next_start(drilled):
+    """As when the machine loses power: what was open is closed by the next start."""
+    proxy = drilled
+    connection = proxy.connect("acme")
+    ask(connection)
+    opened = proxy.awaits("acme", "session.open")
+    family = [p["pid"] for p in proxy.processes()]
+    for pid in family:
+        os.kill(pid, signal.SIGKILL)
+    proxy.process.wait()
+    until(lambda: not [pid for pid in family if is_ours(pid)], "all dead")
     with pytest.raises(psycopg.OperationalError):
         connection.execute("SELECT 1")
     proxy.start()
-    closed = proxy.awaits("acme", "session.close", session=opened["session"])
-    assert closed["reason"] == "node restart"
+    assert proxy.awaits("acme", "session.close", session=opened["session"])["reason"] == "node restart"
     until(lambda: works(proxy, "acme"), "acme is served again", 5)
     verified(proxy)
 
 
 def test_every_process_killed_at_once_but_the_supervisor(drilled):
     proxy = drilled
+    supervisor = proxy.pid("supervisor")
     for process in proxy.processes():
-        if process["pid"] != proxy.process.pid:
+        if process["pid"] not in (proxy.process.pid, supervisor):
             os.kill(process["pid"], signal.SIGKILL)
     until(lambda: works(proxy, "acme") and works(proxy, "globex"), "all is well again", 10, 0.05)
     verified(proxy)
@@ -219,7 +244,7 @@ def test_a_bad_configuration_is_not_taken(fleet, proxy):
     good = proxy.conf.read_text()
     mark = proxy.mark("_provider")
     proxy.conf.write_text(good + "\n[tenants]\ninvented = 1\n")
-    proxy.process.send_signal(signal.SIGHUP)
+    proxy.hang_up()
     proxy.awaits("_provider", "node.reload", after=mark)
     assert "invented" in proxy.log()
     assert works(proxy, "acme")
