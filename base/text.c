@@ -6,8 +6,9 @@
 
 #include <string.h>
 
-/* The length of the valid UTF-8 sequence (RFC 3629) at the start of v, or 0. */
-static size_t utf8_length(struct view v) {
+size_t text_utf8(struct view v) {
+    if (v.len == 0)
+        return 0;
     uint8_t b = v.at[0];
     size_t n = b < 0x80                ? 1
                : b >= 0xC2 && b < 0xE0 ? 2
@@ -47,7 +48,7 @@ static void json_character(struct writer *w, struct view c) {
 void text_json(struct writer *w, struct view v) {
     writer_u8(w, '"');
     while (v.len > 0) {
-        size_t n = utf8_length(v);
+        size_t n = text_utf8(v);
         if (n == 0)
             writer_text(w, "\xEF\xBF\xBD");
         else

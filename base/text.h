@@ -8,6 +8,8 @@
 
 #include "bytes.h"
 
+/* The length of the valid UTF-8 sequence (RFC 3629) at the start of v, or 0. */
+size_t text_utf8(struct view v);
 /* Writes v as a JSON string with its quotes. Control characters, DEL, and U+0080..U+009F are escaped as
  * \u00XX; bytes that are not valid UTF-8 become U+FFFD each; so any viewer may show the line. */
 void text_json(struct writer *w, struct view v);
