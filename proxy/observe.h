@@ -21,8 +21,9 @@
 #define OBSERVE_STATEMENT_MAX (1u << 20)                           /* a statement message's length field */
 #define OBSERVE_HELD_MAX (OBSERVE_STATEMENT_MAX + 1 + (64u << 10)) /* bytes held until durable and sent */
 #define OBSERVE_OUTSTANDING_MAX 10000                              /* statements not yet answered */
-#define OBSERVE_RECORDS_MAX 1000 /* records not yet durable; beyond it no new message is begun, either way   \
-                                  */
+#define OBSERVE_RECORDS_MAX                                                                                  \
+    1000 /* records not yet durable; beyond it no new message is begun, either way                           \
+          */
 
 enum observe_result { OBSERVE_OK, OBSERVE_REFUSE };
 
