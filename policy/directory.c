@@ -27,6 +27,11 @@ struct claim { /* one host name or listen address, and whose it is */
     uint8_t key[TENANT_NAME_MAX + 1];
 };
 
+struct operator_entry { /* one operator, by id */
+    UT_hash_handle hh;
+    struct operator row;
+};
+
 struct snapshot {
     uint32_t magic;
     uint64_t version;
@@ -35,6 +40,7 @@ struct snapshot {
     struct entry *by_id;
     struct claim *names;
     struct claim *addresses;
+    struct operator_entry *operators;
     struct entry **sorted; /* by id; count of cap are used */
     size_t count;
     size_t cap;
@@ -58,6 +64,14 @@ static void claims_free(struct claim **table) {
     }
 }
 
+static void operators_free(struct operator_entry **table) {
+    struct operator_entry *o, *next;
+    HASH_ITER (hh, *table, o, next) {
+        HASH_DEL(*table, o);
+        free(o);
+    }
+}
+
 static void entry_free(struct entry **e) {
     tenant_end(&(*e)->tenant);
     free(*e);
@@ -70,6 +84,7 @@ void snapshot_free(struct snapshot **s) {
     MAGIC_CHECK(*s, SNAPSHOT_MAGIC);
     claims_free(&(*s)->names);
     claims_free(&(*s)->addresses);
+    operators_free(&(*s)->operators);
     HASH_CLEAR(hh, (*s)->by_id);
     for (size_t i = 0; i < (*s)->count; i++)
         entry_free(&(*s)->sorted[i]);
@@ -256,4 +271,39 @@ const struct tenant *snapshot_at(const struct snapshot *s, size_t index) {
     MAGIC_CHECK(s, SNAPSHOT_MAGIC);
     assert(index < s->count);
     return &s->sorted[index]->tenant;
+}
+
+static struct operator_entry *operator_find(const struct snapshot *s, const char *id) {
+    struct operator_entry *e;
+    HASH_FIND(hh, s->operators, id, strlen(id), e);
+    return e;
+}
+
+bool snapshot_add_operator(struct snapshot *s, const struct operator* o, const char **why) {
+    MAGIC_CHECK(s, SNAPSHOT_MAGIC);
+    struct operator_entry *e = NULL;
+    if (operator_check(o, why) && operator_find(s, o->id))
+        *why = "the operator is already there";
+    if (!*why && !(e = calloc(1, sizeof *e)))
+        *why = "out of memory";
+    if (*why)
+        return false;
+    e->row = *o;
+    HASH_ADD_KEYPTR(hh, s->operators, e->row.id, strlen(e->row.id), e);
+    if (e->hh.tbl)
+        return true;
+    free(e);
+    *why = "out of memory";
+    return false;
+}
+
+size_t snapshot_operators(const struct snapshot *s) {
+    MAGIC_CHECK(s, SNAPSHOT_MAGIC);
+    return HASH_COUNT(s->operators);
+}
+
+const struct operator* snapshot_operator(const struct snapshot *s, const char *id) {
+    MAGIC_CHECK(s, SNAPSHOT_MAGIC);
+    const struct operator_entry *e = operator_find(s, id);
+    return e ? &e->row : NULL;
 }

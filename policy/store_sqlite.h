@@ -41,6 +41,18 @@ enum store_result sqlite_verifier_set(struct store *s, const char *id, struct vi
                                       const struct change *why);
 enum store_result sqlite_verifier_get(struct store *s, const char *id, struct view user, char text[257]);
 
+/* store_sqlite_operator.c: the same of the operators' plane. */
+enum store_result sqlite_scope_set(struct store *s, const char *id, enum scope scope,
+                                   const struct scope_login *login, const struct change *why);
+enum store_result sqlite_statement_add(struct store *s, struct view body, struct view signature,
+                                       const struct change *why, uint64_t *n);
+enum store_result sqlite_statements(struct store *s, uint64_t after,
+                                    bool (*each)(void *arg, const struct statement_row *row), void *arg);
+enum store_result sqlite_operator_put(struct store *s, const struct operator* o, bool insert,
+                                      const struct change *why);
+enum store_result sqlite_operator_remove(struct store *s, const char *id, const struct change *why);
+enum store_result sqlite_operators(struct store *s, bool (*each)(void *arg, const struct operator* o),
+                                   void *arg);
 /* One statement. Bind in order, step, read columns in order, end: only the end's result needs a look. */
 struct query {
     struct sqlite_store *store;
@@ -54,11 +66,14 @@ struct query {
 struct query query_begin(struct sqlite_store *s, const char *sql);
 /* What is bound must live until query_end or query_again. */
 void query_text(struct query *q, struct view v);
+void query_blob(struct query *q, struct view v);
 void query_number(struct query *q, int64_t n);
 /* True when there is a row. */
 bool query_row(struct query *q);
 /* The next column; valid until the next row. */
 struct view query_take(struct query *q);
+/* The same of a column of bytes. */
+struct view query_take_blob(struct query *q);
 uint64_t query_take_number(struct query *q, uint64_t most);
 void query_take_text(struct query *q, char *dst, size_t cap);
 /* Ready to be bound and run anew. */
@@ -67,6 +82,15 @@ void query_again(struct query *q);
 enum store_result query_end(struct query *q);
 /* SQL without parameters or rows. */
 enum store_result query_run(struct sqlite_store *s, const char *sql);
+
+/* All scope logins of the tenant into t->scope. `q`: "SELECT scope, login FROM scope_login WHERE tenant = ?".
+ */
+void sqlite_take_scopes(struct query *q, struct tenant *t);
+
+/* A comma-separated list, as the store keeps ranges. */
+#define RANGES_TEXT (RANGES_MAX * (ADDRESS_TEXT + 4))
+void sqlite_write_ranges(struct writer *w, const struct ranges *ranges);
+void sqlite_take_ranges(struct query *q, struct ranges *out);
 
 enum store_result transaction_begin(struct sqlite_store *s, bool write);
 /* Commits when r is STORE_OK, rolls back otherwise; r, or why it could not commit. */

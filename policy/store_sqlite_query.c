@@ -22,6 +22,13 @@ void query_text(struct query *q, struct view v) {
                                       SQLITE_STATIC, SQLITE_UTF8);
 }
 
+void query_blob(struct query *q, struct view v) {
+    q->bound++;
+    if (q->code == SQLITE_OK)
+        q->code = sqlite3_bind_blob64(q->statement, q->bound, v.len ? (const void *)v.at : "", v.len,
+                                      SQLITE_STATIC);
+}
+
 void query_number(struct query *q, int64_t n) {
     q->bound++;
     if (q->code == SQLITE_OK)
@@ -42,6 +49,17 @@ struct view query_take(struct query *q) {
     if (!text)
         q->damaged = true;
     return view_of(text, text ? (size_t)sqlite3_column_bytes(q->statement, column) : 0);
+}
+
+struct view query_take_blob(struct query *q) {
+    int column = q->column++;
+    assert(q->code == SQLITE_ROW);
+    if (sqlite3_column_type(q->statement, column) != SQLITE_BLOB) {
+        q->damaged = true;
+        return view_of(NULL, 0);
+    }
+    const void *bytes = sqlite3_column_blob(q->statement, column); /* NULL for none */
+    return view_of(bytes, (size_t)sqlite3_column_bytes(q->statement, column));
 }
 
 uint64_t query_take_number(struct query *q, uint64_t most) {

@@ -49,6 +49,25 @@ static const char *const migrations[] = {
     "1))"
     ") STRICT;"
     "CREATE INDEX change_unsettled ON change (id) WHERE settled = 0;",
+    /* The operators' plane. The triggers keep honest programs honest; the chain (statement_log.h) finds the
+       others out. */
+    "CREATE TABLE scope_login ("
+    " tenant TEXT NOT NULL REFERENCES tenant (id) ON DELETE CASCADE,"
+    " scope INTEGER NOT NULL CHECK (scope BETWEEN 0 AND 3),"
+    " login TEXT NOT NULL," /* sealed */
+    " PRIMARY KEY (tenant, scope)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE operator ("
+    " id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 40), note TEXT NOT NULL,"
+    " allowed TEXT NOT NULL" /* ranges, separated by commas */
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE statement ("
+    " n INTEGER PRIMARY KEY CHECK (n > 0), body BLOB NOT NULL UNIQUE, signature BLOB NOT NULL"
+    ") STRICT;"
+    "CREATE TRIGGER statement_stays BEFORE UPDATE ON statement"
+    " BEGIN SELECT raise(ABORT, 'statements are never changed'); END;"
+    "CREATE TRIGGER statement_kept BEFORE DELETE ON statement"
+    " BEGIN SELECT raise(ABORT, 'statements are never removed'); END;",
 };
 #define NEWEST (sizeof migrations / sizeof migrations[0])
 

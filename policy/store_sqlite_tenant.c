@@ -13,18 +13,17 @@
     "id, service, labels, state, max_connections, cells, allowed, instance_host, instance_port, "            \
     "instance_name, "                                                                                        \
     "auth_database, instance_ca, client_certificate, client_key"
-#define RANGES_TEXT (RANGES_MAX * (ADDRESS_TEXT + 4))
 
-/* The three statements that make up a tenant, kept while many are read. */
+/* The four statements that make up a tenant, kept while many are read. */
 struct tenant_query {
-    struct query row, hosts, listen;
+    struct query row, hosts, listen, scopes;
 };
 
 static void key_purpose(const char *id, char purpose[64]) {
     snprintf(purpose, 64, "%s/client_key", id);
 }
 
-static void take_ranges(struct query *q, struct ranges *out) {
+void sqlite_take_ranges(struct query *q, struct ranges *out) {
     struct view bad;
     if (!ranges_parse(query_take(q), out, &bad))
         q->damaged = true;
@@ -57,7 +56,7 @@ static void take_row(struct query *q, struct tenant *t) {
     t->state = (enum tenant_state)query_take_number(q, TENANT_RETIRED);
     t->max_connections = (uint32_t)query_take_number(q, UINT32_MAX);
     t->cells = (uint32_t)query_take_number(q, UINT32_MAX);
-    take_ranges(q, &t->allowed);
+    sqlite_take_ranges(q, &t->allowed);
     query_take_text(q, t->instance_host, sizeof t->instance_host);
     t->instance_port = (uint16_t)query_take_number(q, UINT16_MAX);
     query_take_text(q, t->instance_name, sizeof t->instance_name);
@@ -96,12 +95,14 @@ static struct tenant_query tenant_query_begin(struct sqlite_store *s, const char
         .row = query_begin(s, sql),
         .hosts = query_begin(s, "SELECT name FROM tenant_host WHERE tenant = ? ORDER BY place"),
         .listen = query_begin(s, "SELECT address FROM tenant_listen WHERE tenant = ? ORDER BY place"),
+        .scopes = query_begin(s, "SELECT scope, login FROM scope_login WHERE tenant = ?"),
     };
 }
 
 static enum store_result tenant_query_end(struct tenant_query *q) {
-    enum store_result hosts = query_end(&q->hosts), listen = query_end(&q->listen), row = query_end(&q->row);
-    return row != STORE_OK ? row : hosts != STORE_OK ? hosts : listen;
+    enum store_result hosts = query_end(&q->hosts), listen = query_end(&q->listen);
+    enum store_result scopes = query_end(&q->scopes), row = query_end(&q->row);
+    return row != STORE_OK ? row : hosts != STORE_OK ? hosts : listen != STORE_OK ? listen : scopes;
 }
 
 /* The tenant of the current row. On anything but STORE_OK *t owns nothing. */
@@ -112,11 +113,12 @@ static enum store_result take_tenant(struct tenant_query *q, struct tenant *t) {
     take_row(&q->row, t);
     take_hosts(&q->hosts, t);
     take_listen(&q->listen, t);
+    sqlite_take_scopes(&q->scopes, t);
     enum store_result r = STORE_OK;
-    if (q->row.damaged || q->hosts.damaged || q->listen.damaged)
+    if (q->row.damaged || q->hosts.damaged || q->listen.damaged || q->scopes.damaged)
         r = sqlite_fail(s, STORE_INVALID, "tenant \"%s\" in the store is damaged, or its key does not open",
                         t->id);
-    else if (q->hosts.code != SQLITE_DONE || q->listen.code != SQLITE_DONE)
+    else if (q->hosts.code != SQLITE_DONE || q->listen.code != SQLITE_DONE || q->scopes.code != SQLITE_DONE)
         r = sqlite_fail(s, STORE_UNAVAILABLE, "%s", sqlite3_errmsg(s->db));
     else if (!tenant_check(t, &why))
         r = sqlite_fail(s, STORE_INVALID, "tenant \"%s\" in the store: %s", t->id, why);
@@ -176,7 +178,7 @@ enum store_result sqlite_tenant(struct store *base, const char *id, struct tenan
     return r;
 }
 
-static void write_ranges(struct writer *w, const struct ranges *ranges) {
+void sqlite_write_ranges(struct writer *w, const struct ranges *ranges) {
     for (size_t i = 0; i < ranges->count; i++) {
         char text[ADDRESS_TEXT];
         address_text(&ranges->range[i].base, text);
@@ -223,7 +225,7 @@ static enum store_result write_row(struct sqlite_store *s, const struct tenant *
     char ranges[RANGES_TEXT];
     char room[SEALED_MOST];
     struct writer r = writer_of(ranges, sizeof ranges), sealed = writer_of(room, sizeof room);
-    write_ranges(&r, &t->allowed);
+    sqlite_write_ranges(&r, &t->allowed);
     if (!seal_client_key(s, t, &sealed))
         return sqlite_fail(s, STORE_UNAVAILABLE, "out of memory");
     struct query q = query_begin(s, insert ? insert_sql : update_sql);

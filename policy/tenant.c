@@ -35,6 +35,15 @@ bool tenant_id_valid(struct view id) {
     return id.len <= TENANT_ID_MAX && label_valid(id);
 }
 
+bool person_valid(struct view name) {
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.at[i];
+        if (!is_digit(c) && !(c >= 'a' && c <= 'z') && (i == 0 || (c != '.' && c != '_' && c != '-')))
+            return false;
+    }
+    return name.len > 0 && name.len <= PERSON_MAX;
+}
+
 bool host_name_valid(struct view name) {
     if (name.len == 0 || name.len > TENANT_NAME_MAX)
         return false;
@@ -81,6 +90,7 @@ void tenant_end(struct tenant *t) {
     text_free(&t->instance_ca);
     text_free(&t->client_certificate);
     text_free(&t->client_key);
+    secret_wipe(t->scope, sizeof t->scope);
     t->magic = 0;
 }
 
@@ -202,4 +212,13 @@ bool tenant_check(const struct tenant *t, const char **why) {
             return false;
     }
     return true;
+}
+
+bool operator_check(const struct operator* o, const char **why) {
+    MAGIC_CHECK(o, OPERATOR_MAGIC);
+    *why = !person_valid(view_text(o->id)) ? "the operator's id is not of the form [a-z0-9][a-z0-9._-]{0,39}"
+           : !printable(o->note)           ? "the note is not printable"
+           : o->allowed.count > RANGES_MAX ? "too many address ranges"
+                                           : NULL;
+    return !*why;
 }

@@ -28,6 +28,14 @@ static void write_ranges(struct writer *w, const struct ranges *ranges) {
     }
 }
 
+static void write_scope(struct writer *w, const struct scope_login *login) {
+    writer_u8(w, login->known);
+    if (!login->known)
+        return;
+    verifier_write(w, &login->verifier);
+    writer_bytes(w, view_of(login->client_key, sizeof login->client_key));
+}
+
 void tenant_write(struct writer *w, const struct tenant *t) {
     MAGIC_CHECK(t, TENANT_MAGIC);
     assert(t->host_count <= TENANT_HOSTS_MAX && t->listen_count <= TENANT_HOSTS_MAX);
@@ -49,6 +57,8 @@ void tenant_write(struct writer *w, const struct tenant *t) {
     writer_text16(w, view_text(t->instance_ca));
     writer_text16(w, view_text(t->client_certificate));
     writer_text16(w, view_text(t->client_key));
+    for (size_t i = 0; i < SCOPE_COUNT; i++)
+        write_scope(w, &t->scope[i]);
 }
 
 /* A count of at most `most`; 0 and bad otherwise. */
@@ -101,6 +111,20 @@ static void read_state(struct reader *r, struct tenant *t) {
         t->state = (enum tenant_state)state;
 }
 
+static void read_scope(struct reader *r, struct scope_login *login) {
+    uint8_t known = reader_u8(r);
+    if (known > 1)
+        r->bad = true;
+    if (r->bad || !known)
+        return;
+    if (!verifier_read(r, &login->verifier))
+        r->bad = true;
+    struct view key = reader_bytes(r, sizeof login->client_key);
+    login->known = !r->bad;
+    if (login->known)
+        memcpy(login->client_key, key.at, key.len);
+}
+
 bool tenant_read(struct reader *r, struct tenant *t) {
     tenant_begin(t);
     reader_text16_into(r, t->id, sizeof t->id);
@@ -120,5 +144,23 @@ bool tenant_read(struct reader *r, struct tenant *t) {
     read_text(r, &t->instance_ca);
     read_text(r, &t->client_certificate);
     read_text(r, &t->client_key);
+    for (size_t i = 0; i < SCOPE_COUNT; i++)
+        read_scope(r, &t->scope[i]);
+    return !r->bad;
+}
+
+void operator_write(struct writer *w, const struct operator* o) {
+    MAGIC_CHECK(o, OPERATOR_MAGIC);
+    writer_text16(w, view_text(o->id));
+    writer_text16(w, view_text(o->note));
+    write_ranges(w, &o->allowed);
+}
+
+bool operator_read(struct reader *r, struct operator* o) {
+    memset(o, 0, sizeof *o);
+    o->magic = OPERATOR_MAGIC;
+    reader_text16_into(r, o->id, sizeof o->id);
+    reader_text16_into(r, o->note, sizeof o->note);
+    read_ranges(r, &o->allowed);
     return !r->bad;
 }
