@@ -1,108 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * observe.c and its parts: an operator, her client, the instance, and the log between them.
+ * observe.c, observe_client.c and observe_instance.c: an operator, her client, the instance, and the log
+ * between them.
  */
 #include "observe_fixture.h"
 
-static struct log told;
-static struct observe *o;
-static uint8_t client_room[3 << 20], sent_room[3 << 20];
-static struct writer sent; /* what went to the instance */
-static int64_t now_us;
-static struct failure why;
-
-static void set_up(void) {
-    struct observe_rules rules = {.session = 7};
-    o = observe_new(&rules, log_record, &told);
-    sent = writer_of(sent_room, sizeof sent_room);
-    now_us = 1000;
-}
-
-static void tear_down(void) {
-    observe_free(&o);
-    cr_assert_null(o);
-    log_clear(&told);
-}
-
 TestSuite(observe, .init = set_up, .fini = tear_down);
-
-static struct writer client(void) {
-    return writer_of(client_room, sizeof client_room);
-}
-
-/* Whatever may go to the instance goes. */
-static void send_all(void) {
-    struct view out = observe_outgoing(o);
-    writer_bytes(&sent, out);
-    observe_sent(o, out.len);
-    cr_assert_not(sent.bad);
-}
-
-static void log_is_durable(void) {
-    observe_durable(o, told.lines, now_us);
-    send_all();
-}
-
-/* The client sends it and the log answers at once. */
-static enum observe_result say(struct view bytes) {
-    enum observe_result result = OBSERVE_OK;
-    while (bytes.len > 0 && result == OBSERVE_OK) {
-        size_t used;
-        result = observe_client(o, bytes, now_us, &used, &why);
-        bytes = view_from(bytes, used);
-        log_is_durable();
-        cr_assert(used > 0 || result == OBSERVE_REFUSE);
-    }
-    return result;
-}
-
-static enum observe_result query(const char *sql) {
-    struct writer w = client();
-    put_query(&w, view_text(sql));
-    return say(writer_view(&w));
-}
-
-static enum observe_result say_one(char type, struct view body) {
-    struct writer w = client();
-    put(&w, type, body);
-    return say(writer_view(&w));
-}
-
-static enum observe_result answer(char type, struct view body) {
-    uint8_t room[4096];
-    struct writer w = writer_of(room, sizeof room);
-    size_t used;
-    put(&w, type, body);
-    enum observe_result result = observe_instance(o, writer_view(&w), now_us, &used, &why);
-    if (result == OBSERVE_OK) {
-        cr_assert_eq(used, w.len);
-        log_is_durable();
-    }
-    return result;
-}
-
-#define ready() answer('Z', BYTES("I"))
-#define fails() answer('E', BYTES("SERROR\0C42501\0Mpermission denied\0\0"))
-#define done(tag) answer('C', BYTES(tag "\0"))
-#define parse(name, sql) say_one('P', BYTES(name "\0" sql "\0\0\0"))
-#define bind_none() say_one('B', BYTES("\0\0\0\0\0\0\0\0"))
-#define execute() say_one('E', BYTES("\0\0\0\0\0"))
-#define sync() say_one('S', BYTES(""))
-
-static void expect_log(size_t lines, const char *const *line) {
-    for (size_t i = 0; i < lines && i < told.lines; i++)
-        cr_assert_str_eq(told.line[i], line[i]);
-    cr_assert_eq(told.lines, lines, "%zu lines: %s", told.lines, told.lines ? told.line[told.lines - 1] : "");
-}
-
-#define EXPECT_LOG(...)                                                                                      \
-    expect_log(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
-
-static void expect_refused(enum observe_result result, const char *sqlstate) {
-    cr_assert_eq(result, OBSERVE_REFUSE);
-    cr_assert_str_eq(why.sqlstate, sqlstate);
-    cr_assert_eq(observe_outgoing(o).len, 0);
-}
 
 Test(observe, nothing_goes_before_it_is_on_disk) {
     struct writer w = client();
@@ -341,66 +244,6 @@ Test(observe, copy_out_is_hashed) {
                "result 1 tag=COPY 2 rows=2 bytes=3 sha256=" ABC_SHA256);
 }
 
-/* Puts the parts of a statement together again. */
-static void whole_text(size_t first, size_t parts, char *out) {
-    for (size_t i = 0; i < parts; i++) {
-        char begins[64];
-        snprintf(begins, sizeof begins, " part=%zu parts=%zu sql=", i + 1, parts);
-        const char *at = strstr(told.line[first + i], begins);
-        cr_assert_not_null(at, "%.80s", told.line[first + i]);
-        at += strlen(begins);
-        cr_assert(strlen(at) <= 4000);
-        memcpy(out, at, strlen(at) + 1);
-        out += strlen(at);
-    }
-}
-
-Test(observe, a_long_text_is_whole_in_parts) {
-    static char sql[OBSERVE_STATEMENT_MAX], again[OBSERVE_STATEMENT_MAX];
-    size_t len = 0;
-    while (len < sizeof sql - 16) { /* the characters lie differently at each part's end */
-        memcpy(sql + len, "a\xC3\xA9\xE2\x82\xAC", 6);
-        len += 6;
-    }
-    cr_assert_eq(query(sql), OBSERVE_OK);
-    cr_assert_gt(told.lines, 1);
-    whole_text(0, told.lines, again);
-    cr_assert_str_eq(again, sql);
-    cr_assert_eq(sent.len, len + 6);
-    cr_assert_eq(observe_statements(o), 1);
-}
-
-Test(observe, invalid_encodings_are_in_the_log_as_bytes) {
-    query("select '\xff'");
-    EXPECT_LOG("statement 1 kind=query-hex sql=\\x73656c6563742027ff27");
-}
-
-Test(observe, a_long_invalid_text_is_whole_in_parts) {
-    static char sql[5002], again[10100];
-    memset(sql, '\xfe', 5001);
-    query(sql);
-    cr_assert_eq(told.lines, 3);
-    whole_text(0, 3, again);
-    cr_assert_eq(strlen(again), 2 + 2 * 5001);
-    cr_assert_eq(strncmp(again, "\\xfefe", 6), 0);
-    cr_assert_eq(strspn(again + 2, "fe"), 2 * 5001);
-}
-
-Test(observe, the_longest_statement_passes_and_no_longer_one) {
-    static uint8_t sql[OBSERVE_STATEMENT_MAX];
-    memset(sql, 'x', sizeof sql);
-    struct writer w = client();
-    put_query(&w, view_of(sql, OBSERVE_STATEMENT_MAX - 5));
-    cr_assert_eq(say(writer_view(&w)), OBSERVE_OK);
-    cr_assert_eq(sent.len, OBSERVE_STATEMENT_MAX + 1);
-    expect_refused(say(BYTES("Q\0\x10\0\1")), "54000"); /* before its text came */
-    cr_assert_str_eq(why.sentence, "statement too long for an operator's session");
-    cr_assert_str_eq(told.line[told.lines - 2], "statement 2 kind=query bytes=1048578");
-    cr_assert_str_eq(
-        told.line[told.lines - 1],
-        "result 2 sqlstate=54000 message=statement too long for an operator's session tag=refused");
-}
-
 Test(observe, function_calls_are_told_and_refused) {
     struct view call = BYTES("\0\0\0\x2a\0\0\0\1\0\0\0\1x\0\0");
     expect_refused(say_one('F', call), "42501");
@@ -443,101 +286,6 @@ Test(observe, what_is_not_in_the_table_ends_the_session) {
     size_t used;
     cr_assert_eq(observe_client(o, BYTES("Q"), now_us, &used, &why), OBSERVE_REFUSE);
     cr_assert_eq(used, 0);
-}
-
-static void expect_malformed(struct view bytes) {
-    struct observe_rules rules = {.session = 7};
-    observe_free(&o);
-    log_clear(&told);
-    o = observe_new(&rules, log_record, &told);
-    expect_refused(say(bytes), "08P01");
-    cr_assert_eq(told.lines, 2);
-}
-
-Test(observe, malformed_messages_end_the_session) {
-    expect_malformed(BYTES("Q\0\0\0\6ab"));
-    expect_malformed(BYTES("Q\0\0\0\x0dx\0hidden\0"));
-    expect_malformed(BYTES("Q\0\0\0\3"));
-    expect_malformed(BYTES("P\0\0\0\6ab"));
-    expect_malformed(BYTES("B\0\0\0\6ab"));
-    expect_malformed(BYTES("E\0\0\0\6ab"));
-    expect_malformed(BYTES("D\0\0\0\6X\0"));
-    expect_malformed(BYTES("S\0\0\0\5x"));
-    expect_malformed(BYTES("c\0\0\0\5x"));
-    expect_malformed(BYTES("f\0\0\0\5x"));
-    expect_malformed(BYTES("d\x40\0\0\0"));
-}
-
-Test(observe, names_that_a_record_could_not_tell_apart_are_refused) {
-    uint8_t body[80] = {0};
-    memset(body, 'n', 63);
-    cr_assert_eq(say_one('C', view_of("S\xff\0", 3)), OBSERVE_OK);
-    cr_assert_eq(say_one('C', view_of("S\\xff\0", 6)), OBSERVE_OK);
-    EXPECT_LOG("statement 1 detail=statement kind=close name=\\xff",
-               "statement 2 detail=statement kind=close name=\\x5c786666");
-    struct writer w = client();
-    put(&w, 'E', view_of(body, 63 + 5));
-    cr_assert_eq(say(writer_view(&w)), OBSERVE_OK);
-    memset(body, 'n', 64);
-    w = client();
-    put(&w, 'E', view_of(body, 64 + 5));
-    expect_refused(say(writer_view(&w)), "42622");
-}
-
-/* A Bind with these values, and its record's parameters. */
-static const char *parameters_of(size_t count, struct view value) {
-    struct writer w = client();
-    writer_bytes(&w, BYTES("B\0\0\0\0\0\0\0\0"));
-    writer_u16(&w, (uint16_t)count);
-    for (size_t i = 0; i < count; i++) {
-        writer_u32(&w, (uint32_t)value.len);
-        writer_bytes(&w, value);
-    }
-    writer_u16(&w, 0);
-    writer_patch_u32(&w, 1, (uint32_t)w.len - 1);
-    cr_assert_eq(say(writer_view(&w)), OBSERVE_OK);
-    return strstr(told.line[told.lines - 1], "parameters=") + strlen("parameters=");
-}
-
-Test(observe, parameters_can_be_found_again) {
-    cr_assert_str_eq(parameters_of(1, BYTES("it's \"here\"\n")), "[\"it's \\\"here\\\"\\n\"]");
-    cr_assert_str_eq(parameters_of(1, BYTES("\xff\0")), "[\"\\\\xff00\"]");
-    cr_assert_str_eq(parameters_of(1, BYTES("\\xff")), "[{\"text\":\"\\\\xff\"}]");
-    cr_assert_str_eq(parameters_of(2, BYTES("")), "[\"\",\"\"]");
-    say_one('B', BYTES("\0\0\0\0\0\1\xff\xff\xff\xff\0\0"));
-    cr_assert_str_eq(told.line[told.lines - 1], "statement 5 kind=bind parameters=[null]");
-}
-
-Test(observe, long_parameters_are_hashed) {
-    static uint8_t value[1025];
-    memset(value, 'a', sizeof value);
-    cr_assert_eq(strlen(parameters_of(1, view_of(value, 1024))), 1024 + 4);
-    cr_assert_str_eq(parameters_of(1, view_of(value, 1025)),
-                     "[{\"bytes\":1025,\"sha256\":"
-                     "\"4a82297889eb505cf6b5cbdf69977afab4632d6557539782f657bd7dc78091a5\"}]");
-}
-
-Test(observe, many_parameters_end_in_one_hash) {
-    const char *p = parameters_of(65535, BYTES("abc"));
-    cr_assert_leq(strlen(p), 4096);
-    cr_assert_not_null(strstr(p, "\"abc\",{\"more\":6"));
-    cr_assert_eq(strcmp(p + strlen(p) - 3, "\"}]"), 0);
-    p = parameters_of(100, BYTES("\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"));
-    cr_assert_leq(strlen(p), 4096);
-    cr_assert_not_null(strstr(p, "{\"more\":"));
-}
-
-Test(observe, parameter_types_are_told) {
-    say_one('P', BYTES("\0select\0\0\2\0\0\0\x17\0\0\0\x19"));
-    EXPECT_LOG("statement 1 kind=parse sql=select parameters=[23,25]");
-    static uint8_t many[3 + 4 * 65535] = {0, 0, 0};
-    struct writer w = client();
-    writer_bytes(&w, BYTES("P\0\0\0\0\0\0\xff\xff"));
-    writer_bytes(&w, view_of(many, 4 * 65535));
-    writer_patch_u32(&w, 1, (uint32_t)w.len - 1);
-    say(writer_view(&w));
-    cr_assert_not_null(strstr(told.line[1], ",{\"more\":"));
-    cr_assert_leq(strlen(told.line[1]), 4096);
 }
 
 Test(observe, the_end_says_what_is_not_known) {
@@ -623,4 +371,77 @@ Test(observe, a_pipeline_without_end_waits_for_answers) {
     done("X"), ready();
     observe_client(o, rest, now_us, &used, &why);
     cr_assert_eq(used, 7);
+}
+
+/* A session in one go: each kind of message, several times over. */
+static struct view whole_session(struct writer *w) {
+    put_query(w, view_text("select 1; copy t from stdin"));
+    put(w, 'd', BYTES("abc"));
+    put(w, 'd', BYTES(""));
+    put(w, 'c', BYTES(""));
+    put(w, 'P', BYTES("s\0select '\xff'\0\0\0"));
+    put(w, 'B', BYTES("p\0s\0\0\0\0\1\0\0\0\2hi\0\0"));
+    put(w, 'D', BYTES("Pp\0"));
+    put(w, 'E', BYTES("p\0\0\0\0\0"));
+    put(w, 'C', BYTES("Pp\0"));
+    put(w, 'H', BYTES(""));
+    put(w, 'S', BYTES(""));
+    put(w, 'd', BYTES("unasked"));
+    put(w, 'f', BYTES("never mind\0"));
+    put(w, 'X', BYTES(""));
+    return writer_view(w);
+}
+
+static struct view all_answers(struct writer *w) {
+    put(w, 'D', BYTES("\0\1\0\0\0\1a"));
+    put(w, 'C', BYTES("SELECT 1\0"));
+    put(w, 'G', BYTES("\0\0\0"));
+    put(w, 'C', BYTES("COPY 1\0"));
+    put(w, 'Z', BYTES("I"));
+    put(w, '1', BYTES(""));
+    put(w, 'N', BYTES("SNOTICE\0C00000\0Mhm\0\0"));
+    put(w, '2', BYTES(""));
+    put(w, 'n', BYTES(""));
+    put(w, 'E', BYTES("SERROR\0C22012\0Mdivision by zero\0\0"));
+    put(w, 'Z', BYTES("I"));
+    return writer_view(w);
+}
+
+/* Both streams, cut at one place each. Returns the log as one text. What the observer does not take of the
+ * answers' beginning is offered again with the rest. */
+static char *told_in_pieces(struct view asked, size_t cut, struct view answers, size_t cut_answers) {
+    char *text = NULL;
+    size_t size, used;
+    tear_down();
+    set_up();
+    say(view_of(asked.at, cut));
+    say(view_from(asked, cut));
+    observe_instance(o, view_of(answers.at, cut_answers), now_us, &used, &why);
+    log_is_durable();
+    cr_assert_lt(cut_answers - used, 5);
+    observe_instance(o, view_from(answers, used), now_us, &used, &why);
+    log_is_durable();
+    cr_assert(view_equal(writer_view(&sent), asked));
+    FILE *out = open_memstream(&text, &size);
+    for (size_t i = 0; i < told.lines; i++)
+        fprintf(out, "%s\n", told.line[i]);
+    fclose(out);
+    return text;
+}
+
+Test(observe, however_the_packets_are_cut) {
+    static uint8_t rooms[2][1024];
+    struct writer w = writer_of(rooms[0], 1024), v = writer_of(rooms[1], 1024);
+    struct view asked = whole_session(&w), answers = all_answers(&v);
+    char *whole = told_in_pieces(asked, asked.len, answers, answers.len);
+    cr_assert_not_null(
+        strstr(whole, "result 6 sqlstate=22012 message=division by zero\nresult 7 tag=skipped\n"), "%s",
+        whole);
+    for (size_t cut = 0; cut < asked.len || cut < answers.len; cut++) {
+        char *again = told_in_pieces(asked, cut < asked.len ? cut : asked.len, answers,
+                                     cut < answers.len ? cut : answers.len);
+        cr_assert_str_eq(again, whole, "cut at %zu", cut);
+        free(again);
+    }
+    free(whole);
 }
