@@ -6,7 +6,7 @@
  * (clock_guard.h).
  *
  * The order at start: grants_new, grants_add for every row of the store (without a callback: its events were
- * logged long ago), then grants_tick with one.
+ * logged long ago), grants_resume with the time at which we last ran, then grants_tick with one.
  */
 #ifndef SEKISHO_GRANTS_H
 #define SEKISHO_GRANTS_H
@@ -15,7 +15,7 @@
 #include "settings.h"
 #include "trust.h"
 
-#define GRANTS_STATEMENTS_MAX 1000000
+#define GRANTS_STATEMENTS_MAX 200000
 #define GRANTS_FUTURE 60 /* seconds a signer's clock may be ahead */
 #define GRANTS_STALE                                                                                         \
     900 /* a statement older than this is not taken in any more (but read from the log it counts) */
@@ -93,6 +93,9 @@ bool grants_check(const struct grants *g, struct view body, struct view signatur
                   struct statement *out, struct failure *failure);
 /* What time alone changed since the last call. */
 void grants_tick(struct grants *g, int64_t now, grants_event_fn *each, void *arg);
+/* As if events had been told up to `then`: after a restart, so that grants_tick tells what time did in
+ * between. */
+void grants_resume(struct grants *g, int64_t then);
 /* When time alone will next change something: after `now`; INT64_MAX: never. */
 int64_t grants_next_change(const struct grants *g, int64_t now);
 /* Other trust files: every statement is judged anew. Says which keys came, went, or were withdrawn. */
