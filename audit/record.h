@@ -17,7 +17,8 @@ enum audit_source {
     AUDIT_BROKER = 16,
     AUDIT_KEEPER = 32,
     AUDIT_LEDGER = 64,
-    AUDIT_OPERATOR = 128 /* the cell of one operator session */
+    AUDIT_OPERATOR = 128, /* the cell of one operator session */
+    AUDIT_CONSOLE = 256
 };
 
 enum audit_event {

@@ -52,6 +52,7 @@ struct tenant {
     uint16_t instance_port;
     char instance_name[TENANT_NAME_MAX +
                        1];  /* name the instance's certificate must carry; empty: instance_host */
+    char admins[256];       /* roles of the tenant's that may use the console, separated by commas */
     char auth_database[64]; /* where the verifier function lives; default "postgres" */
     size_t address_count;   /* instance_host resolved by the keeper; none: unreachable */
     struct address address[TENANT_ADDRESSES_MAX];

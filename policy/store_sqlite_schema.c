@@ -57,6 +57,7 @@ static const char *const migrations[] = {
     " login TEXT NOT NULL," /* sealed */
     " PRIMARY KEY (tenant, scope)"
     ") STRICT, WITHOUT ROWID;"
+    "ALTER TABLE tenant ADD COLUMN admins TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE operator ("
     " id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 40), note TEXT NOT NULL,"
     " allowed TEXT NOT NULL" /* ranges, separated by commas */

@@ -12,7 +12,7 @@
 #define COLUMNS                                                                                              \
     "id, service, labels, state, max_connections, cells, allowed, instance_host, instance_port, "            \
     "instance_name, "                                                                                        \
-    "auth_database, instance_ca, client_certificate, client_key"
+    "auth_database, instance_ca, client_certificate, client_key, admins"
 
 /* The four statements that make up a tenant, kept while many are read. */
 struct tenant_query {
@@ -64,6 +64,7 @@ static void take_row(struct query *q, struct tenant *t) {
     take_pem(q, &t->instance_ca);
     take_pem(q, &t->client_certificate);
     take_sealed_key(q, t);
+    query_take_text(q, t->admins, sizeof t->admins);
 }
 
 static void take_hosts(struct query *q, struct tenant *t) {
@@ -211,17 +212,18 @@ static void bind_row(struct query *q, const struct tenant *t, struct view ranges
     query_text(q, view_text(t->instance_ca));
     query_text(q, view_text(t->client_certificate));
     query_text(q, sealed);
+    query_text(q, view_text(t->admins));
 }
 
 /* The auth role and its password are columns of the same row that stay as they are. */
 static enum store_result write_row(struct sqlite_store *s, const struct tenant *t, bool insert) {
     static const char insert_sql[] = "INSERT INTO tenant (" COLUMNS
-                                     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+                                     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     static const char update_sql[] = "UPDATE tenant SET service = ?2, labels = ?3, state = ?4, "
                                      "max_connections = ?5, cells = ?6, allowed = ?7, "
                                      "instance_host = ?8, instance_port = ?9, instance_name = ?10, "
                                      "auth_database = ?11, instance_ca = ?12, "
-                                     "client_certificate = ?13, client_key = ?14 WHERE id = ?1";
+                                     "client_certificate = ?13, client_key = ?14, admins = ?15 WHERE id = ?1";
     char ranges[RANGES_TEXT];
     char room[SEALED_MOST];
     struct writer r = writer_of(ranges, sizeof ranges), sealed = writer_of(room, sizeof room);

@@ -165,6 +165,8 @@ static const char *check_instance(const struct tenant *t) {
         return "the instance's certificate name is neither a lower-case DNS name nor an address";
     if (!t->auth_database[0] || !printable(t->auth_database))
         return "the auth database's name is empty or not printable";
+    if (!printable(t->admins))
+        return "the administrators' roles are not printable";
     if (t->address_count > TENANT_ADDRESSES_MAX)
         return "too many instance addresses";
     for (size_t i = 0; i < t->address_count; i++)

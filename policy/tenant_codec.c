@@ -52,6 +52,7 @@ void tenant_write(struct writer *w, const struct tenant *t) {
     writer_text16(w, view_text(t->instance_host));
     writer_u16(w, t->instance_port);
     writer_text16(w, view_text(t->instance_name));
+    writer_text16(w, view_text(t->admins));
     writer_text16(w, view_text(t->auth_database));
     write_addresses(w, t->address, t->address_count);
     writer_text16(w, view_text(t->instance_ca));
@@ -139,6 +140,7 @@ bool tenant_read(struct reader *r, struct tenant *t) {
     reader_text16_into(r, t->instance_host, sizeof t->instance_host);
     t->instance_port = reader_u16(r);
     reader_text16_into(r, t->instance_name, sizeof t->instance_name);
+    reader_text16_into(r, t->admins, sizeof t->admins);
     reader_text16_into(r, t->auth_database, sizeof t->auth_database);
     t->address_count = read_addresses(r, t->address, TENANT_ADDRESSES_MAX);
     read_text(r, &t->instance_ca);

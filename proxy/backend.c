@@ -91,7 +91,15 @@ enum step backend_tls(struct session *s) {
         return refuse(s, REFUSAL_INSTANCE_TLS, "08006", "TLS to the instance failed",
                       stream_why(&s->instance));
     stream_binding(&s->instance, false, &l->instance_binding);
+    if (session_is_observed(s))
+        operator_rewrite(s);
     startup_write(&l->to_instance, &l->startup);
+    return STEP_INSTANCE_LOGIN;
+}
+
+enum step backend_console(struct session *s) {
+    startup_write(&s->login->to_instance, &s->login->startup);
+    s->login->instance_phase = INSTANCE_CHECKED; /* who is there is known from who handed us the socket */
     return STEP_INSTANCE_LOGIN;
 }
 
@@ -158,7 +166,8 @@ static enum step instance_auth(struct session *s, struct view body) {
             return refuse_protocol(s, "let us in without SCRAM");
         l->instance_phase = INSTANCE_IN;
         scram_client_wipe(&l->client);
-        message_write_sasl_final(&l->to_client, view_of(l->final, l->final_len));
+        if (l->final_len > 0) /* an operator came by certificate */
+            message_write_sasl_final(&l->to_client, view_of(l->final, l->final_len));
         message_write_auth_ok(&l->to_client);
         return s->step;
     case AUTH_REQUEST_OTHER:

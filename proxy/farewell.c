@@ -10,6 +10,17 @@
 
 #include <string.h>
 
+static void describe_operation(const struct operation *o, struct record *r) {
+    static char grant[17];
+    record_text(r, FIELD_OPERATOR, view_text(o->operator));
+    if (o->grant == 0)
+        return;
+    text_hex64(o->grant, grant);
+    record_text(r, FIELD_GRANT, view_text(grant));
+    record_text(r, FIELD_SCOPE, view_text(o->scope));
+    record_text(r, FIELD_TICKET, view_text(o->ticket));
+}
+
 /* The fields every record of this session carries. The texts must outlive the record: static, as records are
  * composed one at a time and printed or sent before the next. */
 static void describe(struct session *s, struct record *r) {
@@ -35,6 +46,7 @@ static void describe(struct session *s, struct record *r) {
         record_text(r, FIELD_TLS, view_text(tls));
     }
     record_text(r, FIELD_SERVICE, view_text(s->corridor->service));
+    describe_operation(&s->operation, r);
 }
 
 void session_describe_open(struct session *s, struct record *r) {
@@ -94,6 +106,7 @@ static void record_close(struct session *s, enum close_reason reason, const stru
     record_begin(&r, EVENT_SESSION_CLOSE, s->id);
     record_text(&r, FIELD_USER, view_text(s->user));
     record_text(&r, FIELD_DATABASE, view_text(s->database));
+    describe_operation(&s->operation, &r);
     record_text(&r, FIELD_REASON, view_text(close_reason_name(reason)));
     if (f) {
         record_text(&r, FIELD_SQLSTATE, view_text(f->sqlstate));

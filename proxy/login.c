@@ -122,6 +122,7 @@ static enum step startup_message(struct session *s) {
     struct startup *p = &l->startup;
     view_copy_text(p->user, s->user, sizeof s->user);
     view_copy_text(p->database, s->database, sizeof s->database);
+    s->console = strcmp(s->database, CONSOLE_DATABASE) == 0;
     if (s->lobby != REFUSAL_NONE)
         return refuse_without_tenant(s);
     if (s->corridor->draining) {
@@ -129,6 +130,8 @@ static enum step startup_message(struct session *s) {
         failure_set(&f, "57P03", "connect again", "the proxy is shutting down");
         return session_refuse(s, REFUSAL_DRAINING, &f);
     }
+    if (s->corridor->operators)
+        return operator_startup(s);
     if (names_another_tenant(s, p)) {
         struct failure f;
         failure_set(&f, "08004", "leave sekisho.tenant out, or name the tenant of the host name",
@@ -181,11 +184,14 @@ enum step login_startup(struct session *s) {
     }
 }
 
+/* Nothing is read meanwhile, so nothing to read may wake us: a client that sends early would keep us busy. */
 enum step login_verifier(struct session *s) {
-    struct login *l = s->login;
-    if (!l->verifier_known)
-        return wait_for_client(s);
-    return STEP_CHALLENGE;
+    if (s->login->verifier_known)
+        return STEP_CHALLENGE;
+    enum step next = wait_for_client(s);
+    if (next == s->step)
+        stream_want(&s->client, false, s->client.wants_write);
+    return next;
 }
 
 /* The client's next 'p' message: its body in *body (valid until consume), or false with *next where to go. */

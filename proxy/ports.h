@@ -20,6 +20,9 @@ struct ports {
     void (*record)(void *arg, struct session *s, const struct record *r, bool answered);
     void (*opened)(void *arg, struct session *s); /* the relay starts: key and instance pid are known */
     void (*cancel)(void *arg, struct session *s, uint32_t pid, uint32_t key); /* a CancelRequest inside TLS */
+    void (*interrupt)(void *arg, struct session *s); /* cancel what this session's instance is doing */
+    /* Operators: a record that a statement waits for -> operator_relay_durable(s, ticket, ...). */
+    void (*statement)(void *arg, struct session *s, const struct record *r, uint64_t ticket);
     void (*ended)(void *arg, struct session *s); /* the last call for this session; it is freed afterwards */
 };
 

@@ -66,8 +66,10 @@ static bool forward(struct flow *f, struct stream *to, const uint8_t *at, size_t
             continue;
         if (r != STREAM_AGAIN)
             *result = PUMP_SINK_FAILED;
-        else if (!hold(f, at, len))
+        else if (!hold(f, at, len)) {
+            f->frame.bad = true; /* the rest of a message is lost: nothing of ours may follow */
             *result = PUMP_NO_MEMORY;
+        }
         return false;
     }
     return true;
@@ -190,6 +192,8 @@ void relay_client_event(struct session *s, int what) {
         next = pump_in(s);
     if (next == STEP_RELAY && (what & STREAM_CAN_WRITE) && s->out.held)
         next = pump_out(s);
+    if (next == STEP_RELAY)
+        next = drained(s);
     if (next != STEP_RELAY)
         session_leave_relay(s, next);
 }
@@ -200,15 +204,21 @@ void relay_instance_event(struct session *s, int what) {
         next = pump_out(s);
     if (next == STEP_RELAY && (what & STREAM_CAN_WRITE) && s->in.held)
         next = pump_in(s);
-    if (next == STEP_RELAY && s->draining)
+    if (next == STEP_RELAY)
         next = drained(s);
     if (next != STEP_RELAY)
         session_leave_relay(s, next);
 }
 
+/* Messages of the extended protocol whose Sync has not come: the instance works on them, or will. */
+static bool is_unsynced(const struct frame *f) {
+    return f->type != 0 && strchr("PBDECH", f->type);
+}
+
 bool relay_is_idle(const struct session *s) {
-    return s->out.frame.status == 'I' && s->in.frame.asks <= s->out.frame.ready &&
-           frame_at_boundary(&s->in.frame) && frame_at_boundary(&s->out.frame) && !s->in.held && !s->out.held;
+    return !is_unsynced(&s->in.frame) && s->out.frame.status == 'I' &&
+           s->in.frame.asks <= s->out.frame.ready && frame_at_boundary(&s->in.frame) &&
+           frame_at_boundary(&s->out.frame) && !s->in.held && !s->out.held;
 }
 
 /* The login's leftovers become the relay's first bytes: what was collected for the client, and whatever
@@ -242,6 +252,8 @@ enum step relay_run(struct session *s) {
         return session_close(s, CLOSE_INSTANCE_LOST, &f);
     }
     s->corridor->ports->opened(s->corridor->arg, s);
+    if (session_is_observed(s))
+        return operator_relay_begin(s) ? STEP_RELAY : session_close(s, CLOSE_INSTANCE_LOST, NULL);
     enum step next = pump_out(s);
     if (next == STEP_RELAY)
         next = pump_in(s);

@@ -28,11 +28,12 @@ struct step_rule {
 
 static const struct step_rule steps[STEP_COUNT] = {
     [STEP_TLS] = {"tls", login_tls, BUCKET_CLIENT, TO(STEP_STARTUP) | ENDS},
-    [STEP_STARTUP] = {"startup", login_startup, BUCKET_CLIENT, TO(STEP_VERIFIER) | ENDS},
+    [STEP_STARTUP] = {"startup", login_startup, BUCKET_CLIENT, TO(STEP_VERIFIER) | TO(STEP_ADMIT) | ENDS},
     [STEP_VERIFIER] = {"verifier", login_verifier, BUCKET_DIRECTORY, TO(STEP_CHALLENGE) | ENDS},
     [STEP_CHALLENGE] = {"challenge", login_challenge, BUCKET_CLIENT, TO(STEP_PROOF) | ENDS},
     [STEP_PROOF] = {"proof", login_proof, BUCKET_CLIENT, TO(STEP_ADMIT) | ENDS},
-    [STEP_ADMIT] = {"admit", backend_admit, BUCKET_DIRECTORY, TO(STEP_INSTANCE_ASK) | ENDS},
+    [STEP_ADMIT] = {"admit", backend_admit, BUCKET_DIRECTORY,
+                    TO(STEP_INSTANCE_ASK) | TO(STEP_INSTANCE_LOGIN) | ENDS},
     [STEP_INSTANCE_ASK] = {"instance ask", backend_ask, BUCKET_INSTANCE, TO(STEP_INSTANCE_TLS) | ENDS},
     [STEP_INSTANCE_TLS] = {"instance tls", backend_tls, BUCKET_INSTANCE, TO(STEP_INSTANCE_LOGIN) | ENDS},
     [STEP_INSTANCE_LOGIN] = {"instance login", backend_login, BUCKET_INSTANCE, TO(STEP_RECORD) | ENDS},
@@ -51,10 +52,16 @@ const char *close_reason_name(enum close_reason r) {
     return r < CLOSE_COUNT ? names[r] : "unknown";
 }
 
+bool session_is_observed(const struct session *s) {
+    return s->corridor->operators && !s->console;
+}
+
 static void on_client(void *arg, int what) {
     struct session *s = arg;
     MAGIC_CHECK(s, SESSION_MAGIC);
-    if (s->step == STEP_RELAY)
+    if (s->step == STEP_RELAY && session_is_observed(s))
+        operator_relay_client(s, what);
+    else if (s->step == STEP_RELAY)
         relay_client_event(s, what);
     else
         session_run(s);
@@ -80,6 +87,7 @@ void session_hold(struct session *s, uint32_t ms) {
 static void session_destroy(struct session *s) {
     s->corridor->ports->ended(s->corridor->arg, s);
     relay_end(s);
+    operator_relay_end(s);
     session_login_free(s);
     event_del(&s->deadline);
     stream_end(&s->client);
@@ -108,8 +116,10 @@ void session_run(struct session *s) {
         return;
     s->running = true;
     while (s->step != STEP_DONE) {
-        enum step next = steps[s->step].run(s);
-        if (next == s->step)
+        enum step before = s->step, next = steps[before].run(s);
+        if (s->step != before)
+            continue; /* a port answered at once, and the session went on from there */
+        if (next == before)
             break;
         session_move(s, next);
     }
@@ -186,6 +196,7 @@ struct session *session_new(struct corridor *c, const struct arrival *a, int fd)
     s->magic = SESSION_MAGIC;
     s->corridor = c;
     s->login = l;
+    c->logins++;
     s->id = a->session;
     s->accepted_us = a->accepted_us;
     s->stepped_us = clock_now().mono_us;
@@ -208,6 +219,7 @@ void session_login_free(struct session *s) {
     secret_wipe(s->login, sizeof *s->login);
     free(s->login);
     s->login = NULL;
+    s->corridor->logins--;
 }
 
 void session_verifier(struct session *s, enum refusal refusal, uint32_t delay_ms, const struct verifier *v) {
@@ -224,21 +236,26 @@ void session_verifier(struct session *s, enum refusal refusal, uint32_t delay_ms
 static void on_instance(void *arg, int what) {
     struct session *s = arg;
     MAGIC_CHECK(s, SESSION_MAGIC);
-    if (s->step == STEP_RELAY)
+    if (s->step == STEP_RELAY && session_is_observed(s))
+        operator_relay_instance(s, what);
+    else if (s->step == STEP_RELAY)
         relay_instance_event(s, what);
     else
         session_run(s);
 }
 
-void session_admitted(struct session *s, int fd) {
-    MAGIC_CHECK(s, SESSION_MAGIC);
-    if (s->step != STEP_ADMIT || stream_is_open(&s->instance)) {
-        close(fd);
-        return;
-    }
+void session_connected(struct session *s, int fd) {
     stream_begin(&s->instance, s->corridor->base, fd, s->corridor->settings->tcp_keepalive / 1000,
                  on_instance, s);
-    session_go(s, STEP_INSTANCE_ASK);
+    session_go(s, s->console ? backend_console(s) : STEP_INSTANCE_ASK);
+}
+
+void session_admitted(struct session *s, int fd) {
+    MAGIC_CHECK(s, SESSION_MAGIC);
+    if (s->step != STEP_ADMIT || s->corridor->operators || stream_is_open(&s->instance))
+        close(fd);
+    else
+        session_connected(s, fd);
 }
 
 void session_refused(struct session *s, enum refusal refusal, const struct failure *f) {
@@ -277,7 +294,9 @@ void session_ask_again(struct session *s) {
 
 void session_cut(struct session *s, enum close_reason reason, const struct failure *f) {
     MAGIC_CHECK(s, SESSION_MAGIC);
-    if (s->step == STEP_RELAY)
+    if (s->step == STEP_RELAY && session_is_observed(s))
+        operator_cut(s, reason, f);
+    else if (s->step == STEP_RELAY)
         session_go(s, session_close(s, reason, f));
     else if (s->step < STEP_RELAY && !session_abandon(s, reason, f))
         session_go(s, session_refuse(s, reason == CLOSE_ADDRESS ? REFUSAL_ADDRESS : REFUSAL_TENANT_STATE, f));
@@ -290,6 +309,8 @@ void session_drain(struct session *s) {
     s->draining = true;
     if (s->step < STEP_RECORD)
         session_go(s, session_refuse(s, REFUSAL_DRAINING, &f));
+    else if (s->step == STEP_RELAY && session_is_observed(s))
+        operator_cut(s, CLOSE_DRAINED, &f);
     else if (s->step == STEP_RELAY && relay_is_idle(s))
         session_go(s, session_close(s, CLOSE_DRAINED, &f));
 }
@@ -298,6 +319,8 @@ void session_idle_check(struct session *s, int64_t mono_us) {
     if (s->step != STEP_RELAY)
         return;
     uint64_t moved = s->in.bytes + s->out.bytes;
+    if (session_is_observed(s))
+        return; /* a grant has an end of its own */
     if (moved != s->idle_mark || !relay_is_idle(s)) {
         s->idle_mark = moved;
         s->idle_since_us = mono_us;

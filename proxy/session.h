@@ -64,6 +64,8 @@ struct corridor {
     SSL_CTX *server;         /* towards clients; owned by the process */
     SSL_CTX *client;         /* towards the instance; NULL in the lobby */
     bool draining;
+    bool operators; /* one operator's cell: a client certificate instead of SCRAM, every statement recorded */
+    uint32_t logins; /* unfinished ones */
 };
 
 /* What the gate handed over. */
@@ -74,6 +76,9 @@ struct arrival {
     char server_name[254];
     enum refusal refusal; /* the lobby's: why there is no tenant; REFUSAL_NONE in a cell */
 };
+
+/* The virtual database that every plane's console answers to. */
+#define CONSOLE_DATABASE "sekisho"
 
 #define LOGIN_IN 16384  /* bytes of one message from an instance during login, at most */
 #define LOGIN_OUT 32768 /* what is collected for the client: parameters, notices, errors */
@@ -111,6 +116,24 @@ struct login {
     bool key_known; /* BackendKeyData was seen */
 };
 
+/* What a grant lets one operator do, as the broker answered. Holds keys: wiped by session_granted. */
+struct pass {
+    uint64_t grant;
+    int64_t ends_us; /* mono */
+    char scope[17], role[64], ticket[129];
+    struct verifier verifier;
+    uint8_t client_key[SCRAM_KEY];
+};
+
+/* An operator's session beyond what a tenant's has. */
+struct operation {
+    uint64_t grant;
+    int64_t ends_us;
+    char operator[41], scope[17], role[64], ticket[129], application[64];
+    struct event ends;
+    struct watch *watch; /* operator_relay.c */
+};
+
 /* One direction of the relay. */
 struct flow {
     struct frame frame;
@@ -126,6 +149,7 @@ struct session {
     enum step step;
     bool running, waiting_record;
     bool asked_admission; /* the broker counts it */
+    bool console;         /* it goes to the console, not to the instance */
     struct corridor *corridor;
     uint64_t id;
     struct address client_address, local, via;
@@ -140,6 +164,7 @@ struct session {
     uint64_t idle_mark; /* bytes at the last idle check */
     int64_t accepted_us, stepped_us, opened_us, idle_since_us;
     uint64_t spent_us[BUCKET_COUNT];
+    struct operation operation;  /* zero on the tenants' plane */
     enum close_reason abandoned; /* ended while its open record was on the way */
     char user[STARTUP_NAME_MAX + 1], database[STARTUP_NAME_MAX + 1];
 };
@@ -153,6 +178,8 @@ struct session *session_new(struct corridor *c, const struct arrival *arrival, i
 /* Answers to the ports' asks. */
 void session_verifier(struct session *s, enum refusal refusal, uint32_t delay_ms, const struct verifier *v);
 void session_admitted(struct session *s, int fd);
+/* As session_admitted, for an operator: takes over what *p holds. */
+void session_granted(struct session *s, int fd, struct pass *p);
 void session_refused(struct session *s, enum refusal refusal, const struct failure *f);
 void session_recorded(struct session *s, bool durable);
 
@@ -170,12 +197,18 @@ void session_ask_again(struct session *s);
 /* One step: does what can be done now; returns itself to wait, or the next step. */
 typedef enum step step_fn(struct session *s);
 step_fn login_tls, login_startup, login_verifier, login_challenge, login_proof;
+/* The console takes the startup message at once: no TLS on a socket between our own processes. */
+step_fn backend_console;
 step_fn backend_admit, backend_ask, backend_tls, backend_login, backend_record;
 step_fn relay_run, relay_linger;
+/* Every statement is recorded before it is forwarded: an operator's session with an instance. */
+bool session_is_observed(const struct session *s);
 
 void session_run(struct session *s);
 /* The relay's own events move on through here. */
 void session_leave_relay(struct session *s, enum step next);
+/* The instance's socket is here: on with the corridor. */
+void session_connected(struct session *s, int fd);
 /* Refuses: record, error to the client (when TLS is up), and the step to go to. */
 enum step session_refuse(struct session *s, enum refusal refusal, const struct failure *f);
 /* Closes an open session: f may be NULL when there is nothing to tell. */
@@ -195,6 +228,21 @@ void session_failure_protocol(struct failure *f, const char *why);
 /* login.c: sends what is in login->to_client, reads into client_in. Again = wait. */
 enum stream_result login_flush(struct session *s);
 enum stream_result login_read(struct session *s);
+
+/* operator_login.c: the operators' plane after the startup message */
+enum step operator_startup(struct session *s);
+/* Rewrites the startup message for the instance: the scope's role, and nothing that bends it. */
+void operator_rewrite(struct session *s);
+
+/* operator_relay.c: the relay that records before it forwards */
+bool operator_relay_begin(struct session *s);
+void operator_relay_client(struct session *s, int what);
+void operator_relay_instance(struct session *s, int what);
+/* The ledger's answer to statement records up to `ticket`. */
+void operator_relay_durable(struct session *s, uint64_t ticket, bool durable);
+void operator_relay_end(struct session *s);
+/* The end of a grant: the instance's work is cancelled and nothing more goes either way. */
+void operator_cut(struct session *s, enum close_reason reason, const struct failure *f);
 
 /* relay.c */
 void relay_begin(struct session *s);

@@ -22,6 +22,13 @@
 
 static char why[256];
 
+static void arm(struct event *e, bool on) {
+    if (on)
+        event_add(e, NULL);
+    else
+        event_del(e);
+}
+
 static void on_event(evutil_socket_t fd, short what, void *arg) {
     struct stream *s = arg;
     MAGIC_CHECK(s, STREAM_MAGIC);
@@ -29,7 +36,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg) {
     if (s->crossed) {
         s->crossed = false;
         can = STREAM_CAN_READ | STREAM_CAN_WRITE;
-        stream_want(s, s->wants_read, s->wants_write);
+        arm(&s->readable, s->wants_read);
+        arm(&s->writable, s->wants_write);
     }
     s->notify(s->arg, can);
 }
@@ -82,7 +90,7 @@ bool stream_tls_accept(struct stream *s, SSL_CTX *context) {
 
 bool stream_tls_connect(struct stream *s, SSL_CTX *context, const char *name) {
     MAGIC_CHECK(s, STREAM_MAGIC);
-    s->ssl = SSL_new(context);
+    s->ssl = name[0] ? SSL_new(context) : NULL; /* without a name OpenSSL would check none */
     if (!s->ssl || SSL_set_fd(s->ssl, s->fd) != 1)
         return false;
     X509_VERIFY_PARAM *verify = SSL_get0_param(s->ssl);
@@ -111,14 +119,16 @@ static void explain(const struct stream *s, int error) {
     ERR_clear_error();
 }
 
-/* Turns OpenSSL's answer into ours and arms what TLS needs when that is not what the owner waits for. */
+/* Turns OpenSSL's answer into ours. When TLS needs the other direction first, that is all that is waited for:
+ * bytes that cannot be read yet would wake us again and again. */
 static enum stream_result settle(struct stream *s, int returned, bool reading) {
     int error = SSL_get_error(s->ssl, returned);
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
         bool needs_read = error == SSL_ERROR_WANT_READ;
         if (needs_read != reading) {
             s->crossed = true;
-            event_add(needs_read ? &s->readable : &s->writable, NULL);
+            arm(&s->readable, needs_read);
+            arm(&s->writable, !needs_read);
         }
         return STREAM_AGAIN;
     }
@@ -186,25 +196,24 @@ bool stream_pending(const struct stream *s) {
     return s->ssl && SSL_has_pending(s->ssl);
 }
 
-static void want_one(struct event *e, bool *now, bool want, bool keep) {
-    if (want && !*now)
-        event_add(e, NULL);
-    else if (!want && !keep)
-        event_del(e);
+static void want_one(struct stream *s, struct event *e, bool *now, bool want) {
+    if (!s->crossed && want != *now)
+        arm(e, want);
     *now = want;
 }
 
 void stream_want(struct stream *s, bool read, bool write) {
     MAGIC_CHECK(s, STREAM_MAGIC);
-    if (!s->crossed && read == s->wants_read && write == s->wants_write)
-        return;
-    want_one(&s->readable, &s->wants_read, read, s->crossed);
-    want_one(&s->writable, &s->wants_write, write, s->crossed);
+    want_one(s, &s->readable, &s->wants_read, read);
+    want_one(s, &s->writable, &s->wants_write, write);
 }
 
+/* An event made active by a callback runs before the loop looks at its sockets and timers again: the loop is
+ * sent there, or one busy connection would have it for itself. */
 void stream_again(struct stream *s) {
     MAGIC_CHECK(s, STREAM_MAGIC);
     event_active(&s->readable, EV_READ, 0);
+    event_base_loopcontinue(event_get_base(&s->readable));
 }
 
 void stream_finish(struct stream *s) {
@@ -218,6 +227,13 @@ void stream_finish(struct stream *s) {
         ERR_clear_error();
     }
     shutdown(s->fd, SHUT_WR);
+}
+
+void stream_abort(struct stream *s) {
+    MAGIC_CHECK(s, STREAM_MAGIC);
+    struct linger now = {1, 0};
+    setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    s->finished = true;
 }
 
 void stream_tls_text(const struct stream *s, char out[64]) {

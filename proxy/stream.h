@@ -64,6 +64,8 @@ void stream_want(struct stream *s, bool read, bool write);
 void stream_again(struct stream *s);
 /* Ends our direction: close_notify and FIN; the peer may still send. */
 void stream_finish(struct stream *s);
+/* Closing it from now on resets the connection: what the peer has not been sent yet never will be. */
+void stream_abort(struct stream *s);
 
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" without TLS. */
 void stream_tls_text(const struct stream *s, char out[64]);

@@ -125,6 +125,37 @@ static bool trust(SSL_CTX *c, struct view ca) {
     return count > 0;
 }
 
+/* Every CRL of the text; false when there is a text and none in it. */
+static bool withdraw(X509_STORE *store, struct view crl) {
+    if (crl.len == 0)
+        return true;
+    BIO *bio = BIO_new_mem_buf(crl.at, (int)crl.len);
+    size_t count = 0;
+    X509_CRL *one;
+    while (bio && (one = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
+        if (X509_STORE_add_crl(store, one) == 1)
+            count++;
+        X509_CRL_free(one);
+    }
+    ERR_clear_error();
+    BIO_free(bio);
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    return count > 0;
+}
+
+bool tls_ask_certificate(SSL_CTX *c, struct view ca, struct view crl, char why[256]) {
+    if (ca.len == 0 || !trust(c, ca)) {
+        explain(why, "no certificate authority for operators");
+        return false;
+    }
+    if (!withdraw(SSL_CTX_get_cert_store(c), crl)) {
+        explain(why, "the list of withdrawn certificates is not readable");
+        return false;
+    }
+    SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
+    return true;
+}
+
 SSL_CTX *tls_client(struct view ca, struct view certificate, struct view key, const char *min_version,
                     char why[256]) {
     SSL_CTX *c = common(TLS_client_method(), min_version);

@@ -8,7 +8,7 @@
  * It needs: the fleet secret and the certificates of tenants (files), sockets to instances, the control
  * connections the supervisor passes on.
  */
-#include "broker.h"
+#include "broker_grants.h"
 #include "log.h"
 #include "magic.h"
 #include "seal.h"
@@ -92,10 +92,19 @@ static void on_gate_ended(void *arg, struct channel *c, const char *why) {
 
 /* --- the keeper --- */
 
+/* Tenants need the directory, operators the statements too. */
+static bool can_answer(enum role role) {
+    return broker.snapshot && (role == R_CELL || operators_ready());
+}
+
 static void open_early_cells(void) {
+    size_t kept = 0;
     for (size_t i = 0; i < early_count; i++)
-        cells_add(&early[i].peer, early[i].fd);
-    early_count = 0;
+        if (can_answer(early[i].peer.role))
+            cells_add(&early[i].peer, early[i].fd);
+        else
+            early[kept++] = early[i];
+    early_count = kept;
 }
 
 static void swap_snapshot(void) {
@@ -117,6 +126,16 @@ static bool take_snapshot_tenant(struct reader *body) {
         log_error("tenant \"%s\" is left out: %s", t.id, why);
     tenant_end(&t);
     return good;
+}
+
+static bool take_snapshot_operator(struct reader *body) {
+    struct operator o;
+    const char *why = "it does not parse";
+    if (!broker.building || !operator_read(body, &o) || !reader_done(body))
+        return false;
+    if (!snapshot_add_operator(broker.building, &o, &why))
+        log_error("operator \"%s\" is left out: %s", o.id, why);
+    return true;
 }
 
 static bool take_snapshot_end(struct reader *body) {
@@ -142,6 +161,16 @@ static void on_keeper_message(void *arg, struct channel *c, enum message_code m,
         break;
     case M_SNAPSHOT_TENANT:
         good = take_snapshot_tenant(body);
+        break;
+    case M_SNAPSHOT_OPERATOR:
+        good = take_snapshot_operator(body);
+        break;
+    case M_STATEMENT:
+        good = operators_statement(body);
+        break;
+    case M_STATEMENTS_END:
+        good = operators_statements_end(body);
+        open_early_cells();
         break;
     case M_SNAPSHOT_END:
         good = take_snapshot_end(body);
@@ -183,6 +212,7 @@ static void on_settings(void *arg, const struct settings *s) {
     broker.settings = s;
     if (first || !broker.secret_known)
         read_fleet_secret();
+    operators_settings(s);
     if (first) {
         broker.penalty = penalty_new(PENALTY_SLOTS);
         if (!broker.penalty)
@@ -207,8 +237,15 @@ static void on_peer(void *arg, const struct role_peer *peer, int fd) {
             channel_new(role_base(), fd, R_BROKER, R_KEEPER, on_keeper_message, on_keeper_ended, NULL);
         verifiers_ask_again();
         return;
+    case R_LEDGER:
+        operators_ledger(fd);
+        return;
+    case R_CONSOLE:
+        console_peer(fd);
+        return;
     case R_CELL:
-        if (broker.snapshot) {
+    case R_OPERATOR:
+        if (can_answer(peer->role)) {
             cells_add(peer, fd);
         } else if (early_count < EARLY_MAX) {
             early[early_count].peer = *peer;

@@ -2,7 +2,8 @@
  *
  * The broker's own parts, for its files only: broker.c (frame, keeper, gate), broker_cells.c (what cells
  * ask), broker_verifiers.c (verifiers, from the keeper, kept for a while), broker_connect.c (sockets to
- * instances), broker_control.c (the control socket).
+ * instances), broker_control.c (the control socket), broker_operators.c and broker_grants.c (operators:
+ * broker_grants.h).
  */
 #ifndef SEKISHO_BROKER_H
 #define SEKISHO_BROKER_H
@@ -19,15 +20,19 @@
 struct holding {
     uint64_t session;
     struct broker_cell *cell;
-    struct address client, instance; /* instance: where it was connected to */
-    int64_t since_us;                /* wall */
-    uint32_t pid;                    /* the instance's process; 0 until logged in */
-    char user[64], database[64], application[65];
+    struct address client, instance;              /* instance: where it was connected to */
+    int64_t since_us;                             /* wall */
+    uint32_t pid;                                 /* the instance's process; 0 until logged in */
+    char user[64], database[64], application[65]; /* user: the operator, for one */
+    char grant[17], ticket[129];                  /* of an operator's session; "" for a tenant's */
+    enum scope scope;
+    int64_t ends_us, cut_us; /* mono: the grant's end; when it was told to go, or 0 */
     UT_hash_handle hh;
 };
 
 struct broker_cell {
     uint32_t magic;
+    enum role role; /* R_CELL, or R_OPERATOR */
     uint32_t id, pid;
     char tenant[TENANT_ID_MAX + 1];
     struct channel *channel;
@@ -47,7 +52,7 @@ struct broker {
     struct snapshot *snapshot; /* NULL until the keeper's first */
     struct snapshot *building;
     struct moment fresh; /* when the keeper last said that the snapshot is the store's state */
-    struct channel *keeper, *gate;
+    struct channel *keeper, *gate, *console;
     struct broker_cell *cells;
     struct holding *holdings;
     struct tenant_count *counts;
@@ -68,7 +73,11 @@ void cells_snapshot(void);
 void cells_identities(void);
 void cells_cut(struct holding *h, enum close_reason reason, const struct failure *f);
 void cells_refuse(struct broker_cell *c, uint64_t request, enum refusal refusal, const struct failure *f);
+struct holding *holding_find(uint64_t session);
+struct holding *holding_add(struct broker_cell *c, uint64_t session, const struct admission_request *q);
 void holding_remove(struct holding *h);
+/* The bytes of a file; 0 when it cannot be read, is empty, or does not fit. */
+size_t read_file(const char *path, uint8_t *at, size_t cap);
 
 /* broker_verifiers.c */
 void verifiers_ask(struct broker_cell *c, uint64_t request, struct view user, const struct address *from);
@@ -84,6 +93,11 @@ void verifiers_ask_again(void);
 void connect_begin(struct broker_cell *c, uint64_t request, uint64_t session, const struct tenant *t,
                    const struct address *only);
 void connect_cell_gone(const struct broker_cell *c);
+
+/* broker_console.c */
+void console_peer(int fd);
+/* A socket whose other end the console has got, told who is there; -1 while there is no console. */
+int console_connect(uint64_t session, enum console_kind kind, const char *name, const char *tenant);
 
 /* broker_control.c */
 void control_accept(int fd);

@@ -3,10 +3,11 @@
  * What cells ask of the broker, and what it tells them. Every message of a cell is taken as an attacker's:
  * the tenant comes from the channel, a session must be that cell's own, counts are ours.
  */
-#include "broker.h"
+#include "broker_grants.h"
 #include "log.h"
 #include "magic.h"
 #include "secret.h"
+#include "text.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ static uint32_t *count_of(const char *tenant) {
     return &n->sessions;
 }
 
-static struct holding *holding_find(uint64_t session) {
+struct holding *holding_find(uint64_t session) {
     struct holding *h;
     HASH_FIND(hh, broker.holdings, &session, sizeof session, h);
     return h;
@@ -51,8 +52,7 @@ void holding_remove(struct holding *h) {
     free(h);
 }
 
-static struct holding *holding_add(struct broker_cell *c, uint64_t session,
-                                   const struct admission_request *q) {
+struct holding *holding_add(struct broker_cell *c, uint64_t session, const struct admission_request *q) {
     struct holding *h = calloc(1, sizeof *h);
     if (!h)
         abort();
@@ -76,7 +76,7 @@ static void write_blob(struct writer *w, struct view v) {
     writer_bytes(w, v);
 }
 
-static size_t read_file(const char *path, uint8_t *at, size_t cap) {
+size_t read_file(const char *path, uint8_t *at, size_t cap) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd >= 0 ? read(fd, at, cap) : -1;
     if (fd >= 0)
@@ -195,13 +195,17 @@ void cells_snapshot(void) {
     }
     struct holding *h, *after;
     HASH_ITER (hh, broker.holdings, h, after) {
-        cut_if_forbidden(h);
+        if (h->cell->role == R_CELL)
+            cut_if_forbidden(h);
     }
+    operators_judge();
 }
 
 void cells_identities(void) {
     struct broker_cell *c, *next;
     HASH_ITER (hh, broker.cells, c, next) {
+        if (c->role == R_OPERATOR)
+            continue; /* one session, furnished once */
         tell_identity(c);
         cells_tell(c, true);
     }
@@ -247,6 +251,40 @@ static bool take_guessed(struct broker_cell *c, struct reader *body) {
     return true;
 }
 
+/* A role of the tenant's that the directory names as its administrator. */
+static bool is_administrator(const struct tenant *t, struct view user) {
+    struct view rest = view_text(t->admins), item;
+    while (text_next_item(&rest, &item))
+        if (view_equal(item, user))
+            return true;
+    return false;
+}
+
+static void admit_to_console(struct broker_cell *c, uint64_t request, uint64_t session,
+                             const struct admission_request *q, const struct tenant *t) {
+    char name[64];
+    struct failure f;
+    if (!view_copy_text(q->user, name, sizeof name) || !is_administrator(t, q->user)) {
+        failure_set(&f, "42501",
+                    "ask the provider to name the role: sekishoctl tenant set "
+                    "ID --admins ROLE",
+                    "only the tenant's administrators may connect to database \"%s\"", CONSOLE_DATABASE);
+        cells_refuse(c, request, REFUSAL_CONSOLE, &f);
+        return;
+    }
+    int fd = console_connect(session, CONSOLE_TENANT_ADMIN, name, c->tenant);
+    if (fd < 0) {
+        failure_set(&f, "57P03", "try again in a moment", "the console is not running");
+        cells_refuse(c, request, REFUSAL_DIRECTORY, &f);
+        return;
+    }
+    holding_add(c, session, q);
+    struct writer w = channel_scratch();
+    writer_u64(&w, request);
+    channel_send(c->channel, M_ADMITTED, &w, fd);
+    close(fd);
+}
+
 static bool take_admit(struct broker_cell *c, struct reader *body) {
     uint64_t request = reader_u64(body), session;
     struct admission_request q = {0};
@@ -261,6 +299,10 @@ static bool take_admit(struct broker_cell *c, struct reader *body) {
     admission_decide(broker.snapshot, &limits, &counts, &q, &v);
     if (!v.admitted) {
         cells_refuse(c, request, v.refusal, &v.failure);
+        return true;
+    }
+    if (view_equal_text(q.database, CONSOLE_DATABASE)) {
+        admit_to_console(c, request, session, &q, v.tenant);
         return true;
     }
     holding_add(c, session, &q);
@@ -318,9 +360,15 @@ static void on_message(void *arg, struct channel *channel, enum message_code m, 
         [M_OPENED] = take_opened,        [M_RELEASE] = take_release,
         [M_CANCEL_SOCKET] = take_cancel,
     };
+    static bool (*const operator_takes[M_COUNT])(struct broker_cell *, struct reader *) = {
+        [M_OPERATOR_ADMIT] = operators_admit, [M_OPERATOR_HOLD] = operators_hold, [M_OPENED] = take_opened,
+        [M_RELEASE] = take_release,           [M_CANCEL_SOCKET] = take_cancel,
+    };
     struct broker_cell *c = arg;
     MAGIC_CHECK(c, CELL_MAGIC);
-    if (!takes[m] || !takes[m](c, body))
+    bool (*take)(struct broker_cell *, struct reader *) =
+        c->role == R_OPERATOR ? operator_takes[m] : takes[m];
+    if (!take || !take(c, body))
         channel_offend(channel, "asked what it may not");
 }
 
@@ -352,11 +400,16 @@ void cells_add(const struct role_peer *peer, int fd) {
         return;
     }
     c->magic = CELL_MAGIC;
+    c->role = peer->role;
     c->id = peer->id;
     c->pid = peer->pid;
     snprintf(c->tenant, sizeof c->tenant, "%s", peer->tenant);
-    c->channel = channel_new(role_base(), fd, R_BROKER, R_CELL, on_message, on_ended, c);
+    c->channel = channel_new(role_base(), fd, R_BROKER, c->role, on_message, on_ended, c);
     HASH_ADD(hh, broker.cells, id, sizeof c->id, c);
+    if (c->role == R_OPERATOR) {
+        operators_furnish(c);
+        return;
+    }
     tell_identity(c);
     cells_tell(c, true);
 }

@@ -3,7 +3,7 @@
  * Sockets to instances: the only connect(2) on the data path. Non-blocking, one address after the other, one
  * deadline for all of them. The address is the directory's; no cell can name one.
  */
-#include "broker.h"
+#include "broker_grants.h"
 #include "log.h"
 #include "magic.h"
 
@@ -71,7 +71,9 @@ static void succeed(struct connecting *c) {
     struct holding *h = holding_of(c);
     if (h)
         h->instance = c->address[c->tried - 1];
-    if (cell && (h || c->session == 0)) {
+    if (cell && h && h->grant[0]) {
+        operators_connected(cell, c->request, h, c->fd);
+    } else if (cell && (h || c->session == 0)) {
         struct writer w = channel_scratch();
         writer_u64(&w, c->request);
         channel_send(cell->channel, M_ADMITTED, &w, c->fd);

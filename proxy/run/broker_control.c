@@ -42,7 +42,7 @@ void control_process(struct channel *supervisor, struct reader *body) {
     struct process told = {0};
     if (started_us == 0)
         started_us = clock_now().wall_us;
-    told.role = (enum role)reader_u8(body);
+    told.role = (enum role)reader_u16(body);
     told.id = reader_u32(body);
     told.pid = reader_u32(body);
     told.restarts = reader_u32(body);
@@ -121,10 +121,10 @@ static json_t *describe(const struct holding *h) {
     char id[17], client[ADDRESS_TEXT];
     text_hex64(h->session, id);
     address_text_port(&h->client, client);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:o}", "session", id, "tenant", h->cell->tenant,
-                     "user", text(view_text(h->user)), "database", text(view_text(h->database)),
-                     "application", text(view_text(h->application)), "client", client, "instance_pid",
-                     (int)h->pid, "since", time_text(h->since_us));
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:o, s:s}", "session", id, "tenant",
+                     h->cell->tenant, "user", text(view_text(h->user)), "database",
+                     text(view_text(h->database)), "application", text(view_text(h->application)), "client",
+                     client, "instance_pid", (int)h->pid, "since", time_text(h->since_us), "grant", h->grant);
 }
 
 static json_t *answer_sessions(const json_t *request) {

@@ -13,12 +13,12 @@
  * ClientKey for as long as that login lasts.
  */
 #include "cancel.h"
+#include "furnish.h"
 #include "log.h"
 #include "magic.h"
 #include "role.h"
 #include "secret.h"
 #include "sessions.h"
-#include "tls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,48 +274,6 @@ static void open_gate(void) {
 
 /* --- the broker --- */
 
-static bool take_tenant(struct reader *body) {
-    struct corridor *c = &cell.all.corridor;
-    reader_text16_into(body, c->tenant, sizeof c->tenant);
-    reader_text16_into(body, c->instance_name, sizeof c->instance_name);
-    reader_text16_into(body, c->instance, sizeof c->instance);
-    reader_text16_into(body, c->service, sizeof c->service);
-    return reader_done(body);
-}
-
-static struct view take_blob(struct reader *body) {
-    return reader_bytes(body, reader_u32(body));
-}
-
-static void use_context(SSL_CTX **place, SSL_CTX *fresh, const char *what, const char *why) {
-    if (!fresh) {
-        log_error("%s: %s; the one before stays in use", what, why);
-        return;
-    }
-    SSL_CTX_free(*place); /* sessions under way keep their reference */
-    *place = fresh;
-}
-
-static bool take_identity(struct reader *body) {
-    char why[256] = "";
-    struct view chain = take_blob(body), key = take_blob(body);
-    if (!reader_done(body))
-        return false;
-    use_context(&cell.all.corridor.server, tls_server(chain, key, role_settings()->min_version, why),
-                "certificate", why);
-    return true;
-}
-
-static bool take_trust(struct reader *body) {
-    char why[256] = "";
-    struct view ca = take_blob(body), chain = take_blob(body), key = take_blob(body);
-    if (!reader_done(body))
-        return false;
-    use_context(&cell.all.corridor.client, tls_client(ca, chain, key, role_settings()->min_version, why),
-                "trust in the instance", why);
-    return true;
-}
-
 static bool take_verifier(struct reader *body) {
     struct verifier v;
     uint64_t request = reader_u64(body);
@@ -381,13 +339,13 @@ static void on_broker_message(void *arg, struct channel *c, enum message_code m,
     bool good = false;
     switch (m) {
     case M_TENANT:
-        good = take_tenant(body);
+        good = furnish_tenant(&cell.all.corridor, body);
         break;
     case M_IDENTITY:
-        good = take_identity(body);
+        good = furnish_identity(&cell.all.corridor, body);
         break;
     case M_INSTANCE_TRUST:
-        good = take_trust(body);
+        good = furnish_trust(&cell.all.corridor, body);
         break;
     case M_VERIFIER_IS:
         good = take_verifier(body);

@@ -75,6 +75,10 @@ const char *role_name(enum role r) {
         return "ledger";
     case R_OPERATOR:
         return "operator";
+    case R_CONSOLE:
+        return "console";
+    case R_NOTIFIER:
+        return "notifier";
     case R_ANY:
         break;
     }

@@ -26,7 +26,9 @@ enum role {
     R_KEEPER = 32,
     R_LEDGER = 64,
     R_OPERATOR = 128, /* the cell of one operator session */
-    R_ANY = R_GATE | R_CELL | R_LOBBY | R_BROKER | R_KEEPER | R_LEDGER | R_OPERATOR
+    R_CONSOLE = 256,
+    R_NOTIFIER = 512,
+    R_ANY = R_GATE | R_CELL | R_LOBBY | R_BROKER | R_KEEPER | R_LEDGER | R_OPERATOR | R_CONSOLE | R_NOTIFIER
 };
 const char *role_name(enum role r);
 

@@ -54,6 +54,9 @@ static void on_peer(void *arg, const struct role_peer *peer, int fd) {
     case R_CELL:
         gate_cell_arrives(g, peer, fd);
         return;
+    case R_OPERATOR:
+        gate_operator_arrives(g, peer, fd);
+        return;
     case R_BROKER:
         replace(g, &g->broker, R_BROKER, fd);
         gate_routes_forget_fresh(g);

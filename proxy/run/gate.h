@@ -40,7 +40,8 @@ struct visitor {
     size_t least;      /* bytes the kernel shall wait for before it wakes us (SO_RCVLOWAT) */
     char *server_name; /* owned; NULL until the ClientHello was read */
     bool direct;
-    bool spoke; /* bytes came from it */
+    bool operators; /* it came in on the operators' plane */
+    bool spoke;     /* bytes came from it */
     TAILQ_ENTRY(visitor) by_age;
     TAILQ_ENTRY(visitor) in_line;
     struct visitors *line; /* where it waits: a ward's, or the gate's; NULL while it greets */
@@ -62,9 +63,9 @@ struct gate_cell {
 
 struct ward {
     uint32_t magic;
-    char tenant[TENANT_ID_MAX + 1];
-    TAILQ_HEAD(, gate_cell) cells; /* the next one to use first */
-    uint32_t open;                 /* of them, not retired */
+    char tenant[TENANT_ID_MAX + 2]; /* with an '@' before it: the tenant as operators reach it */
+    TAILQ_HEAD(, gate_cell) cells;  /* the next one to use first */
+    uint32_t open;                  /* of them, not retired */
     struct visitors waiting;
     int64_t asked_us; /* when the supervisor was asked for a cell; 0: no answer is awaited */
     UT_hash_handle hh;
@@ -117,7 +118,7 @@ void gate_listeners_close(struct gate *g);
 /* gate_visitor.c: from accept to a tenant, or to the way out */
 void visitors_begin(struct gate *g);
 /* fd is the visitor's from now on, or closed. */
-void visitor_arrives(struct gate *g, int fd, const struct address *peer);
+void visitor_arrives(struct gate *g, int fd, const struct address *peer, bool operators);
 /* Gives the socket to a cell or the lobby. */
 void visitor_handover(struct visitor **v, struct channel *to, enum refusal refusal);
 /* Puts it at the end of a line, out of any other. */
@@ -141,6 +142,10 @@ void wards_begin(struct gate *g);
 void gate_cell_arrives(struct gate *g, const struct role_peer *peer, int fd);
 void ward_place(struct gate *g, const char *tenant, struct visitor *v);
 void wards_place_again(struct gate *g);
+/* An operator's visitor waits for a cell of its own; the cell that arrives takes the one who waited longest.
+ */
+void ward_place_operator(struct gate *g, const char *tenant, struct visitor *v);
+void gate_operator_arrives(struct gate *g, const struct role_peer *peer, int fd);
 
 /* gate_keys.c: cancel keys */
 void gate_keys_begin(struct gate *g);

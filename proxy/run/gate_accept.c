@@ -23,6 +23,7 @@ struct gate_listener {
     uint32_t magic;
     struct gate *gate;
     int fd;
+    bool operators;
     struct event *readable;
     LIST_ENTRY(gate_listener) next;
 };
@@ -93,7 +94,7 @@ static void on_connection(evutil_socket_t fd, short what, void *arg) {
         }
         struct address peer;
         if (address_from_sockaddr((struct sockaddr *)&from, &peer))
-            visitor_arrives(g, client, &peer);
+            visitor_arrives(g, client, &peer, l->operators);
         else
             close(client);
     }
@@ -101,6 +102,7 @@ static void on_connection(evutil_socket_t fd, short what, void *arg) {
 
 static void take_listener(struct gate *g, struct channel *c, struct reader *body, int fd) {
     struct address address;
+    uint8_t plane = reader_u8(body);
     if (!address_read(body, &address) || !reader_done(body)) {
         close(fd);
         channel_offend(c, "sent a listener without its address");
@@ -109,7 +111,7 @@ static void take_listener(struct gate *g, struct channel *c, struct reader *body
     struct gate_listener *l = calloc(1, sizeof *l);
     if (!l)
         abort();
-    *l = (struct gate_listener){.magic = LISTENER_MAGIC, .gate = g, .fd = fd};
+    *l = (struct gate_listener){.magic = LISTENER_MAGIC, .gate = g, .fd = fd, .operators = plane == 1};
     l->readable = event_new(role_base(), fd, EV_READ | EV_PERSIST, on_connection, l);
     if (!l->readable)
         abort();

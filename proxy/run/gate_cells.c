@@ -46,6 +46,8 @@ static void ward_leave_empty(struct gate *g, struct ward *w) {
 
 /* Asks the supervisor for one more cell, but not again and again while the answer is awaited. */
 static void ward_ask(struct gate *g, struct ward *w) {
+    if (w->tenant[0] == '@')
+        return; /* operators' cells are asked for one by one */
     int64_t now_us = clock_now().mono_us;
     if (g->draining || (w->asked_us != 0 && now_us - w->asked_us < ASK_AGAIN_MS * 1000 * 9 / 10))
         return;
@@ -111,7 +113,8 @@ void ward_place(struct gate *g, const char *tenant, struct visitor *v) {
 
 void wards_place_again(struct gate *g) {
     for (struct ward *w = g->wards; w; w = w->hh.next)
-        visitors_place(&w->waiting);
+        if (w->tenant[0] != '@') /* for those a cell each is already on its way */
+            visitors_place(&w->waiting);
 }
 
 static void cell_end(struct gate_cell *cell) {
@@ -171,16 +174,46 @@ static void on_cell_message(void *arg, struct channel *c, enum message_code m, s
         gate_key_add(cell, pid, key);
 }
 
-void gate_cell_arrives(struct gate *g, const struct role_peer *peer, int fd) {
-    MAGIC_CHECK(g, GATE_MAGIC);
+static struct gate_cell *cell_begin(struct gate *g, struct ward *w, const struct role_peer *peer, int fd) {
     struct gate_cell *cell = calloc(1, sizeof *cell);
     if (!cell)
         abort();
-    struct ward *w = ward_of(g, peer->tenant);
     *cell = (struct gate_cell){.magic = GATE_CELL_MAGIC, .gate = g, .ward = w, .pid = peer->pid};
     LIST_INIT(&cell->keys);
-    cell->channel = channel_new(role_base(), fd, R_GATE, R_CELL, on_cell_message, on_cell_ended, cell);
+    cell->channel = channel_new(role_base(), fd, R_GATE, peer->role, on_cell_message, on_cell_ended, cell);
     TAILQ_INSERT_HEAD(&w->cells, cell, in_ward);
+    return cell;
+}
+
+static struct ward *ward_of_operators(struct gate *g, const char *tenant) {
+    char name[TENANT_ID_MAX + 2];
+    snprintf(name, sizeof name, "@%.40s", tenant);
+    return ward_of(g, name);
+}
+
+void ward_place_operator(struct gate *g, const char *tenant, struct visitor *v) {
+    visitor_wait(v, &ward_of_operators(g, tenant)->waiting);
+    struct writer body = channel_scratch();
+    writer_text16(&body, view_text(tenant));
+    channel_send(role_supervisor(), M_OPERATOR_WANTED, &body, -1);
+}
+
+void gate_operator_arrives(struct gate *g, const struct role_peer *peer, int fd) {
+    MAGIC_CHECK(g, GATE_MAGIC);
+    struct ward *w = ward_of_operators(g, peer->tenant);
+    struct gate_cell *cell = cell_begin(g, w, peer, fd);
+    struct visitor *first = TAILQ_FIRST(&w->waiting);
+    cell->retired = true; /* one session, and nothing after it */
+    if (first)
+        visitor_handover(&first, cell->channel, REFUSAL_NONE);
+    else
+        channel_send(cell->channel, M_RETIRE, NULL, -1);
+}
+
+void gate_cell_arrives(struct gate *g, const struct role_peer *peer, int fd) {
+    MAGIC_CHECK(g, GATE_MAGIC);
+    struct ward *w = ward_of(g, peer->tenant);
+    cell_begin(g, w, peer, fd);
     w->open++;
     w->asked_us = 0;
     visitors_place(&w->waiting);

@@ -7,6 +7,7 @@
 #include "gate.h"
 #include "log.h"
 #include "magic.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,23 @@ static enum refusal refusal_of(enum route_result result) {
                                       : REFUSAL_UNKNOWN_TENANT;
 }
 
+/* On the operators' plane a tenant has one name: <id>.<operator_domain>. */
+static enum route_result find_for_operator(const struct gate *g, const char *name, const char **tenant) {
+    const char *dot = strchr(name, '.');
+    char id[TENANT_ID_MAX + 1];
+    struct route_tenant *t = NULL;
+    if (name[0] == 0)
+        return ROUTE_NO_SIGNAL;
+    if (!dot || !text_equal_nocase(view_text(dot + 1), view_text(g->settings->operator_domain)) ||
+        !view_copy_text(view_of(name, (size_t)(dot - name)), id, sizeof id))
+        return ROUTE_UNKNOWN;
+    HASH_FIND_STR(g->routing.tenants, id, t);
+    if (!t)
+        return ROUTE_UNKNOWN;
+    *tenant = t->tenant;
+    return ROUTE_FOUND;
+}
+
 void visitor_place(struct visitor *v) {
     MAGIC_CHECK(v, VISITOR_MAGIC);
     struct gate *g = v->gate;
@@ -127,8 +145,12 @@ void visitor_place(struct visitor *v) {
         return;
     }
     const char *tenant = NULL;
-    enum route_result result = routes_find(g->routing.table, v->server_name, &v->local, &tenant);
-    if (result == ROUTE_FOUND)
+    enum route_result result = v->operators
+                                   ? find_for_operator(g, v->server_name, &tenant)
+                                   : routes_find(g->routing.table, v->server_name, &v->local, &tenant);
+    if (result == ROUTE_FOUND && v->operators)
+        ward_place_operator(g, tenant, v);
+    else if (result == ROUTE_FOUND)
         ward_place(g, tenant, v);
     else if (g->lobby)
         visitor_handover(&v, g->lobby, refusal_of(result));

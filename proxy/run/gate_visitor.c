@@ -305,7 +305,7 @@ static bool local_address(int fd, struct address *out) {
            address_from_sockaddr((struct sockaddr *)&here, out);
 }
 
-void visitor_arrives(struct gate *g, int fd, const struct address *peer) {
+void visitor_arrives(struct gate *g, int fd, const struct address *peer, bool operators) {
     MAGIC_CHECK(g, GATE_MAGIC);
     struct moment now = clock_now();
     struct visitor *v = calloc(1, sizeof *v);
@@ -327,7 +327,8 @@ void visitor_arrives(struct gate *g, int fd, const struct address *peer) {
         return;
     }
     const struct ranges *balancers = &g->settings->proxy_protocol_from;
-    greet_begin(&v->greet, balancers->count > 0 && ranges_contain(balancers, peer));
+    v->operators = operators;
+    greet_begin(&v->greet, !operators && balancers->count > 0 && ranges_contain(balancers, peer));
     TAILQ_INSERT_TAIL(&g->by_age, v, by_age);
     g->visitor_count++;
     if (!evtimer_pending(g->too_old, NULL))

@@ -8,6 +8,7 @@
  */
 #include "keeper_changes.h"
 #include "keeper_directory.h"
+#include "keeper_statements.h"
 #include "lookup.h"
 
 #include "clock.h"
@@ -39,6 +40,7 @@ static struct {
     struct directory *directory;
     struct lookups *lookups;
     struct changes changes;
+    struct statements statements;
     bool due;     /* the broker has not got the directory as it is now */
     bool sending; /* a snapshot is on its way, `next` comes next */
     size_t next;
@@ -112,6 +114,8 @@ static void read_store(void) {
     /* The version first: a change that comes between the two is then read once more, not missed. */
     if (r == STORE_OK && !(keeper.read && version == keeper.version)) {
         r = read_directory();
+        if (r == STORE_OK)
+            r = statements_look(&keeper.statements, keeper.store);
         keeper.read = r == STORE_OK;
         keeper.version = version;
         keeper.due = keeper.due || keeper.read;
@@ -157,6 +161,8 @@ static void send_snapshot(void) {
         event_add(keeper.pace, &soon);
         return;
     }
+    if (keeper.store && operators_send(keeper.store, keeper.broker) != STORE_OK)
+        store_trouble(keeper.store->driver->why(keeper.store));
     struct writer w = channel_scratch();
     writer_u32(&w, (uint32_t)count);
     channel_send(keeper.broker, M_SNAPSHOT_END, &w, -1);
@@ -166,6 +172,14 @@ static void send_snapshot(void) {
 
 static void on_pace(evutil_socket_t fd, short what, void *arg) {
     send_snapshot();
+}
+
+/* After the snapshot, and without it when nothing but a statement changed. */
+static void send_statements(void) {
+    if (!keeper.broker || !keeper.store || keeper.sending)
+        return;
+    if (statements_send(&keeper.statements, keeper.store, keeper.broker) != STORE_OK)
+        store_trouble(keeper.store->driver->why(keeper.store));
 }
 
 static void say_fresh(int64_t now_us) {
@@ -184,6 +198,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg) {
         keeper.due |= directory_resolve(keeper.directory, keeper.lookups);
     }
     send_snapshot();
+    send_statements();
     int64_t now = clock_now().mono_us;
     say_fresh(now);
     if (keeper.store)
@@ -269,6 +284,7 @@ static void on_peer(void *arg, const struct role_peer *peer, int fd) {
         keeper.broker = channel_new(role_base(), fd, R_KEEPER, R_BROKER, on_broker, on_broker_ended, NULL);
         keeper.due = true;
         keeper.sending = false;
+        statements_restart(&keeper.statements);
         on_tick(-1, 0, NULL);
     } else if (peer->role == R_LEDGER) {
         channel_free(&keeper.changes.ledger);

@@ -109,7 +109,8 @@ static void on_answer(void *arg, struct book_owner *owner, uint64_t request, boo
 static enum audit_source source_of(enum role role) {
     _Static_assert((int)R_SUPERVISOR == (int)AUDIT_SUPERVISOR && (int)R_GATE == (int)AUDIT_GATE &&
                        (int)R_CELL == (int)AUDIT_CELL && (int)R_LOBBY == (int)AUDIT_LOBBY &&
-                       (int)R_KEEPER == (int)AUDIT_KEEPER,
+                       (int)R_KEEPER == (int)AUDIT_KEEPER && (int)R_BROKER == (int)AUDIT_BROKER &&
+                       (int)R_CONSOLE == (int)AUDIT_CONSOLE && (int)R_OPERATOR == (int)AUDIT_OPERATOR,
                    "roles and sources of records must agree");
     return (enum audit_source)role;
 }
@@ -127,7 +128,7 @@ static void take_record(struct peer *p, struct channel *c, struct reader *body) 
         channel_offend(c, "sent a record it may not say");
         return;
     }
-    if (p->who.role == R_CELL)
+    if (p->who.role == R_CELL || p->who.role == R_OPERATOR)
         snprintf(tenant, sizeof tenant, "%s", p->who.tenant);
     if (tenant[0] && !files_tenant_valid(tenant)) {
         channel_offend(c, "named a tenant wrongly");

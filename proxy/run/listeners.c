@@ -69,3 +69,14 @@ void listeners_close(struct listeners *old, const struct listeners *kept) {
             close(old->item[i].fd);
     old->count = 0;
 }
+
+bool listeners_open_both(struct listeners *tenants, struct listeners *operators, const struct settings *s,
+                         const struct listeners *old_tenants, const struct listeners *old_operators,
+                         char why[LISTENERS_WHY], int *error) {
+    if (!listeners_open(tenants, &s->listen, old_tenants, s->listen_backlog, why, error))
+        return false;
+    if (listeners_open(operators, &s->operator_listen, old_operators, s->listen_backlog, why, error))
+        return true;
+    listeners_close(tenants, old_tenants);
+    return false;
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * The sockets that tenants connect to, bound by the supervisor and kept by it over every restart of the gate.
- * A new set takes over what the old one already has; until it is complete the old one is untouched.
+ * The sockets that tenants and operators connect to, bound by the supervisor and kept by it over every
+ * restart of the gate. A new set takes over what the old one already has; until it is complete the old one is
+ * untouched.
  */
 #ifndef SEKISHO_LISTENERS_H
 #define SEKISHO_LISTENERS_H
@@ -22,6 +23,10 @@ struct listeners {
  * error (errno), when one could not be had: then nothing was changed. */
 bool listeners_open(struct listeners *out, const struct addresses *wanted, const struct listeners *old,
                     uint32_t backlog, char why[LISTENERS_WHY], int *error);
+/* Both planes, or none of them. */
+bool listeners_open_both(struct listeners *tenants, struct listeners *operators, const struct settings *s,
+                         const struct listeners *old_tenants, const struct listeners *old_operators,
+                         char why[LISTENERS_WHY], int *error);
 /* Closes those of old that are not in kept (may be NULL), and empties it. */
 void listeners_close(struct listeners *old, const struct listeners *kept);
 

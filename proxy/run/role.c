@@ -70,7 +70,7 @@ static void take_settings(struct channel *c, struct reader *body) {
 
 static void take_peer(struct channel *c, struct reader *body, int fd) {
     struct role_peer peer = {0};
-    peer.role = (enum role)reader_u8(body);
+    peer.role = (enum role)reader_u16(body);
     peer.id = reader_u32(body);
     peer.pid = reader_u32(body);
     reader_text16_into(body, peer.tenant, sizeof peer.tenant);

@@ -47,6 +47,12 @@ int lobby_main(void);
 int broker_main(void);
 int keeper_main(void);
 int ledger_main(void);
+int operator_main(void);
+int console_main(void);
+int notifier_main(void);
+
+/* Who speaks to the console (broker to console). */
+enum console_kind { CONSOLE_TENANT_ADMIN = 1, CONSOLE_OPERATOR = 2, CONSOLE_LOCAL = 3 };
 int supervisor_main(const char *config_path);
 
 /* Outcome of a verifier look-up (keeper to broker). */

@@ -79,6 +79,15 @@ static void on_message(void *arg, struct channel *c, enum message_code m, struct
     struct session *s = sessions_find(all, request);
     if (s)
         session_recorded(s, durable);
+    else if (all->answered)
+        all->answered(all, request, durable);
+}
+
+/* What a ledger that is gone was asked and did not answer counts as not written. */
+static void answer_nobody(struct sessions *all) {
+    struct session *s, *next;
+    HASH_ITER (hh, all->table, s, next)
+        session_recorded(s, false);
 }
 
 static void on_ended(void *arg, struct channel *c, const char *why) {
@@ -86,9 +95,9 @@ static void on_ended(void *arg, struct channel *c, const char *why) {
     MAGIC_CHECK(all, SESSIONS_MAGIC);
     all->ledger = NULL;
     log_warning("the ledger is away: %s", why);
-    struct session *s, *next;
-    HASH_ITER (hh, all->table, s, next)
-        session_recorded(s, false);
+    answer_nobody(all);
+    if (all->ledger_lost)
+        all->ledger_lost(all);
 }
 
 static void send_resume(struct sessions *all, uint64_t id) {
@@ -98,10 +107,13 @@ static void send_resume(struct sessions *all, uint64_t id) {
 }
 
 void sessions_ledger(struct sessions *all, int fd) {
-    channel_free(&all->ledger);
+    if (all->ledger) { /* the new one was introduced before we saw the old one's end */
+        channel_free(&all->ledger);
+        answer_nobody(all);
+    }
     all->ledger = channel_new(role_base(), fd, all->role, R_LEDGER, on_message, on_ended, all);
     struct session *s, *next;
-    if (all->role == R_CELL)
+    if (all->role != R_LOBBY)
         HASH_ITER (hh, all->table, s, next)
             if (s->opened)
                 send_resume(all, s->id);
@@ -150,6 +162,11 @@ static bool say(struct sessions *all, uint64_t request, const struct record *r) 
 void sessions_record(struct sessions *all, struct session *s, const struct record *r, bool answered) {
     if (!say(all, answered ? s->id : 0, r) && answered)
         session_recorded(s, false);
+}
+
+void sessions_statement(struct sessions *all, const struct record *r, uint64_t ticket) {
+    if (!all->ledger || !say(all, ticket, r))
+        all->ledger_lost(all); /* what cannot be recorded is not forwarded */
 }
 
 void sessions_note(struct sessions *all, const struct record *r) {

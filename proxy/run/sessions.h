@@ -20,6 +20,9 @@ struct sessions {
     size_t waiting;
     uint64_t handed_over;                  /* hand-overs received from the present gate */
     void (*emptied)(struct sessions *all); /* the last session has ended */
+    /* Operators: the answer to a statement's record, and the loss of whoever would answer. May be NULL. */
+    void (*answered)(struct sessions *all, uint64_t ticket, bool durable);
+    void (*ledger_lost)(struct sessions *all);
 };
 
 void sessions_begin(struct sessions *all, enum role role, const struct ports *ports);
@@ -31,6 +34,8 @@ struct session *sessions_find(struct sessions *all, uint64_t id);
 void sessions_ledger(struct sessions *all, int fd);
 /* For the ports. */
 void sessions_record(struct sessions *all, struct session *s, const struct record *r, bool answered);
+/* As sessions_record, answered through `answered` with this ticket. */
+void sessions_statement(struct sessions *all, const struct record *r, uint64_t ticket);
 /* A record of no session's own. */
 void sessions_note(struct sessions *all, const struct record *r);
 /* Takes the session out of the table; the last thing that happens to it. */

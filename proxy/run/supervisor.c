@@ -26,7 +26,7 @@
 #define BIND_TRIES 60 /* times 50 ms: a killed supervisor's gate lets go of the addresses within moments */
 
 /* Closed last to first: see supervisor_drain.c. */
-static const enum role singles[] = {R_LEDGER, R_KEEPER, R_BROKER, R_LOBBY, R_GATE};
+static const enum role singles[] = {R_LEDGER, R_KEEPER, R_BROKER, R_LOBBY, R_GATE, R_NOTIFIER};
 
 struct event *supervisor_timer(struct supervisor *s, uint32_t ms, event_callback_fn fn, void *arg) {
     struct event *timer = evtimer_new(s->base, fn, arg);
@@ -77,6 +77,15 @@ static void take_cell_wanted(struct supervisor *s, struct channel *c, struct rea
     cells_wanted(s, tenant, cells < 64 ? cells : 64);
 }
 
+static void take_operator_wanted(struct supervisor *s, struct channel *c, struct reader *body) {
+    char tenant[TENANT_ID_MAX + 1];
+    reader_text16_into(body, tenant, sizeof tenant);
+    if (!reader_done(body) || !tenant_id_valid(view_text(tenant)))
+        channel_offend(c, "wants an operator's cell of no tenant");
+    else
+        operator_wanted(s, tenant);
+}
+
 /* The broker shows the ledger's state in `status`, as the note about the process. */
 static void take_ledger_state(struct process *ledger, struct channel *c, struct reader *body) {
     bool healthy = reader_u8(body) == 1;
@@ -108,6 +117,17 @@ void supervisor_message(void *arg, struct channel *c, enum message_code m, struc
     case M_LEDGER_STATE:
         take_ledger_state(p, c, body);
         return;
+    case M_OPERATOR_WANTED:
+        take_operator_wanted(s, c, body);
+        return;
+    case M_KILL: {
+        uint32_t id = reader_u32(body);
+        if (reader_done(body))
+            operator_kill(s, id);
+        else
+            channel_offend(c, "named a process wrongly");
+        return;
+    }
     default: {
         assert(m == M_DURABLE);
         uint64_t request = reader_u64(body);
@@ -147,7 +167,7 @@ static bool bind_listeners(struct supervisor *s) {
     char why[LISTENERS_WHY];
     int error = 0;
     for (int i = 0; i < BIND_TRIES; i++) {
-        if (listeners_open(&s->listeners, &s->settings.listen, NULL, s->settings.listen_backlog, why, &error))
+        if (listeners_open_both(&s->listeners, &s->operator_listeners, &s->settings, NULL, NULL, why, &error))
             return true;
         if (error != EADDRINUSE)
             break;

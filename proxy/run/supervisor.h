@@ -73,7 +73,7 @@ struct supervisor {
     struct settings settings;
     char text[SETTINGS_TEXT_MAX]; /* the configuration as every process gets it */
     size_t text_len;
-    struct listeners listeners;
+    struct listeners listeners, operator_listeners;
     int control; /* the control socket */
     struct event *on_control;
     struct outbox *outbox;
@@ -102,6 +102,7 @@ void process_dismiss(struct process *p);
 /* Takes the status of every child that ended. */
 void processes_reap(struct supervisor *s);
 struct process *process_of_role(struct supervisor *s, enum role role);
+bool process_is_cell(const struct process *p);
 /* "cell acme". */
 void process_name(const struct process *p, char out[64]);
 void process_free(struct process **p);
@@ -119,6 +120,10 @@ bool lobby_told_identity(struct supervisor *s);
 
 /* supervisor_cell.c: cells on demand */
 void cells_wanted(struct supervisor *s, const char *tenant, uint32_t cells);
+/* A cell for one operator's session with that tenant. */
+void operator_wanted(struct supervisor *s, const char *tenant);
+/* The broker's last means: an operator's cell that did not end when it was told. */
+void operator_kill(struct supervisor *s, uint32_t id);
 /* A cell's process ended; p is freed after this. */
 void cell_gone(struct process *p, bool crashed);
 

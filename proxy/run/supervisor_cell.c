@@ -7,9 +7,11 @@
 #include "magic.h"
 #include "supervisor.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#define OPERATORS_MOST 256
 #define CELLS_MOST 4096 /* of all tenants: more is not a fleet but a fault */
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_MOST_MS 1000
@@ -53,6 +55,38 @@ static void start_cell(struct tenant_cells *t) {
     }
     process_join(p);
     process_go(p, false);
+}
+
+/* One session, one cell: it starts at once or not at all, and nobody waits for it but that operator. */
+void operator_wanted(struct supervisor *s, const char *tenant) {
+    MAGIC_CHECK(s, SUPERVISOR_MAGIC);
+    uint32_t operators = 0;
+    struct process *p;
+    TAILQ_FOREACH(p, &s->processes, next) {
+        operators += p->role == R_OPERATOR;
+    }
+    if (s->stage != STAGE_SERVING || operators >= OPERATORS_MOST) {
+        log_error("no cell for an operator's session with %s: %u exist", tenant, operators);
+        return;
+    }
+    p = process_new(s, R_OPERATOR, tenant);
+    if (!process_begin(p)) {
+        process_free(&p);
+        return;
+    }
+    process_join(p);
+    process_go(p, false);
+}
+
+void operator_kill(struct supervisor *s, uint32_t id) {
+    MAGIC_CHECK(s, SUPERVISOR_MAGIC);
+    struct process *p;
+    TAILQ_FOREACH(p, &s->processes, next) {
+        if (p->role == R_OPERATOR && p->id == id && p->pid != 0) {
+            log_warning("operator %s[%d] did not end when told: killed", p->tenant, (int)p->pid);
+            kill(p->pid, SIGKILL);
+        }
+    }
 }
 
 static void grant(struct tenant_cells *t);

@@ -29,7 +29,7 @@ static void on_stage_over(evutil_socket_t fd, short what, void *arg) {
     } else if (s->stage == STAGE_KILLING) {
         struct process *p;
         TAILQ_FOREACH(p, &s->processes, next) {
-            if (p->role == R_CELL && p->pid != 0)
+            if (process_is_cell(p) && p->pid != 0)
                 kill(p->pid, SIGKILL);
         }
     } else if (s->stage < STAGE_ENDED)
@@ -45,7 +45,7 @@ static void set_timer(struct supervisor *s, uint32_t ms) {
 static void tell_drain(struct supervisor *s) {
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, next) {
-        if (p->channel && (p->role == R_GATE || p->role == R_CELL || p->role == R_LOBBY))
+        if (p->channel && (p->role == R_GATE || p->role == R_LOBBY || process_is_cell(p)))
             channel_send(p->channel, M_DRAIN, NULL, -1);
     }
 }
@@ -54,7 +54,7 @@ static void terminate_cells(struct supervisor *s) {
     struct process *p;
     log_warning("%u cells still have sessions: ended", s->cell_count);
     TAILQ_FOREACH(p, &s->processes, next) {
-        if (p->role == R_CELL && p->pid != 0)
+        if (process_is_cell(p) && p->pid != 0)
             kill(p->pid, SIGTERM);
     }
 }
@@ -85,6 +85,7 @@ static void enter(struct supervisor *s, enum stage stage) {
         break;
     case STAGE_DRAINING:
         listeners_close(&s->listeners, NULL);
+        listeners_close(&s->operator_listeners, NULL);
         tell_drain(s);
         set_timer(s, s->settings.drain_timeout + GRACE_MS);
         break;

@@ -15,9 +15,10 @@
 
 static const struct {
     enum role a, b;
-} links[] = {{R_GATE, R_BROKER}, {R_GATE, R_LEDGER},   {R_GATE, R_LOBBY},
-             {R_GATE, R_CELL},   {R_BROKER, R_CELL},   {R_BROKER, R_KEEPER},
-             {R_LEDGER, R_CELL}, {R_LEDGER, R_KEEPER}, {R_LEDGER, R_LOBBY}};
+} links[] = {{R_GATE, R_BROKER},   {R_GATE, R_LEDGER},     {R_GATE, R_LOBBY},     {R_GATE, R_CELL},
+             {R_BROKER, R_CELL},   {R_BROKER, R_KEEPER},   {R_LEDGER, R_CELL},    {R_LEDGER, R_KEEPER},
+             {R_LEDGER, R_LOBBY},  {R_LEDGER, R_BROKER},   {R_CONSOLE, R_BROKER}, {R_CONSOLE, R_LEDGER},
+             {R_GATE, R_OPERATOR}, {R_BROKER, R_OPERATOR}, {R_LEDGER, R_OPERATOR}};
 
 static bool have_business(enum role a, enum role b) {
     for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
@@ -28,7 +29,7 @@ static bool have_business(enum role a, enum role b) {
 
 static void introduce(const struct process *to, const struct process *about, int fd) {
     struct writer w = channel_scratch();
-    writer_u8(&w, (uint8_t)about->role);
+    writer_u16(&w, (uint16_t)about->role);
     writer_u32(&w, about->id);
     writer_u32(&w, (uint32_t)about->pid);
     writer_text16(&w, view_text(about->tenant));
@@ -59,7 +60,7 @@ void process_join(struct process *p) {
 
 static void tell(struct process *broker, const struct process *p, enum process_state state) {
     struct writer w = channel_scratch();
-    writer_u8(&w, (uint8_t)p->role);
+    writer_u16(&w, (uint16_t)p->role);
     writer_u32(&w, p->id);
     writer_u32(&w, (uint32_t)p->pid);
     writer_u32(&w, p->restarts);
@@ -82,16 +83,22 @@ void broker_told_all(struct supervisor *s) {
     }
 }
 
+static void send_listeners(struct process *gate, const struct listeners *set, uint8_t plane) {
+    for (size_t i = 0; i < set->count; i++) {
+        struct writer w = channel_scratch();
+        writer_u8(&w, plane);
+        address_write(&w, &set->item[i].address);
+        channel_send(gate->channel, M_LISTENER, &w, set->item[i].fd);
+    }
+}
+
 void gate_told_listeners(struct supervisor *s) {
     struct process *gate = process_of_role(s, R_GATE);
     if (!gate || !gate->channel)
         return;
     channel_send(gate->channel, M_LISTENERS_BEGIN, NULL, -1);
-    for (size_t i = 0; i < s->listeners.count; i++) {
-        struct writer w = channel_scratch();
-        address_write(&w, &s->listeners.item[i].address);
-        channel_send(gate->channel, M_LISTENER, &w, s->listeners.item[i].fd);
-    }
+    send_listeners(gate, &s->listeners, 0);
+    send_listeners(gate, &s->operator_listeners, 1);
     channel_send(gate->channel, M_LISTENERS_END, NULL, -1);
 }
 

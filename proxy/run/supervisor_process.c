@@ -23,6 +23,10 @@
 #define SETTLED_US 60000000 /* alive for this long: the next crash is the first again */
 #define OVERDUE_MS 2000
 
+bool process_is_cell(const struct process *p) {
+    return p->role == R_CELL || p->role == R_OPERATOR;
+}
+
 struct process *process_new(struct supervisor *s, enum role role, const char *tenant) {
     struct process *p = calloc(1, sizeof *p);
     if (!p)
@@ -30,7 +34,7 @@ struct process *process_new(struct supervisor *s, enum role role, const char *te
     *p = (struct process){.magic = PROCESS_MAGIC, .supervisor = s, .role = role};
     snprintf(p->tenant, sizeof p->tenant, "%s", tenant);
     TAILQ_INSERT_TAIL(&s->processes, p, next);
-    s->cell_count += role == R_CELL;
+    s->cell_count += process_is_cell(p);
     return p;
 }
 
@@ -49,7 +53,7 @@ void process_free(struct process **p) {
     timer_stop(&(*p)->again);
     timer_stop(&(*p)->overdue);
     TAILQ_REMOVE(&s->processes, *p, next);
-    s->cell_count -= (*p)->role == R_CELL;
+    s->cell_count -= process_is_cell(*p);
     (*p)->magic = 0;
     free(*p);
     *p = NULL;
@@ -107,7 +111,7 @@ void process_dismiss(struct process *p) {
 static bool start(struct process *p, int pair[2]) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return false;
-    const char *tenant = p->role == R_CELL ? p->tenant : NULL;
+    const char *tenant = process_is_cell(p) ? p->tenant : NULL;
     pid_t pid = spawn(&(struct spawn){.role = role_name(p->role), .tenant = tenant, .channel = pair[1]});
     close(pair[1]);
     if (pid < 0) {
@@ -147,7 +151,7 @@ bool process_begin(struct process *p) {
     p->started_us = clock_now().mono_us;
     if (!start(p, pair)) {
         log_error("cannot start the %s: %s", role_name(p->role), strerror(errno));
-        if (p->role != R_CELL)
+        if (!process_is_cell(p))
             start_later(p, false);
         return false;
     }
@@ -219,16 +223,17 @@ static void process_gone(struct process *p, int status) {
     struct supervisor *s = p->supervisor;
     pid_t pid = p->pid;
     bool crashed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-    bool expected = p->role == R_CELL ? !crashed || s->stage >= STAGE_KILLING : !is_needed(p);
+    bool expected = process_is_cell(p) ? !crashed || s->stage >= STAGE_KILLING : !is_needed(p);
     p->pid = 0;
     process_dismiss(p);
     timer_stop(&p->overdue);
     describe(p, status);
     if (!expected)
         record_crash(p, pid, status);
-    if (p->role == R_CELL) {
+    if (process_is_cell(p)) {
         broker_told(p, PROCESS_ENDED);
-        cell_gone(p, crashed);
+        if (p->role == R_CELL)
+            cell_gone(p, crashed);
         process_free(&p);
     } else if (is_needed(p)) {
         start_later(p, clock_now().mono_us - p->started_us >= SETTLED_US);

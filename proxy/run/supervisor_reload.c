@@ -15,7 +15,7 @@ struct candidate { /* the new, until it is good */
     struct settings settings;
     char text[SETTINGS_TEXT_MAX];
     size_t len;
-    struct listeners listeners;
+    struct listeners listeners, operator_listeners;
 };
 
 static bool same_places(const struct settings *a, const struct settings *b) {
@@ -45,8 +45,8 @@ static bool prepare(const struct supervisor *s, struct candidate *new, char why[
         return false;
     int number;
     char listener_why[LISTENERS_WHY];
-    if (listeners_open(&new->listeners, &new->settings.listen, &s->listeners, new->settings.listen_backlog,
-                       listener_why, &number))
+    if (listeners_open_both(&new->listeners, &new->operator_listeners, &new->settings, &s->listeners,
+                            &s->operator_listeners, listener_why, &number))
         return true;
     snprintf(why, IDENTITY_WHY, "%s", listener_why);
     return false;
@@ -58,6 +58,8 @@ static void commit(struct supervisor *s, const struct candidate *new) {
     s->text_len = new->len;
     listeners_close(&s->listeners, &new->listeners);
     s->listeners = new->listeners;
+    listeners_close(&s->operator_listeners, &new->operator_listeners);
+    s->operator_listeners = new->operator_listeners;
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, next) {
         struct writer w = writer_of(s->text, s->text_len);

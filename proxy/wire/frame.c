@@ -15,7 +15,7 @@ void frame_begin(struct frame *f) {
 }
 
 bool frame_at_boundary(const struct frame *f) {
-    return f->have == 0 && f->left == 0;
+    return f->have == 0 && f->left == 0 && !f->bad;
 }
 
 /* The header is complete: what follows is the body. */

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What operators may, as the broker knows it: statements come from the keeper, row by row, and count only
+ * when they are signed with keys of the trust folder and fit the chain whose head this host remembers
+ * (statement_log.h). Time never goes back here (clock_guard.h). Every change is an event in the tenant's log.
+ */
+#include "broker_grants.h"
+#include "clock_guard.h"
+#include "log.h"
+#include "magic.h"
+#include "outbox.h"
+#include "statement_log.h"
+#include "text.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TICK_MS 200
+#define TRUST_LOOK_US 2000000
+#define RECORDS_KEPT 4096
+
+static struct {
+    struct trust *trust;
+    struct grants *grants;
+    struct statement_log log;    /* the pass under way, or the last one */
+    struct statement_head start; /* what this host had accepted when the broker started */
+    uint64_t folded;             /* rows that are in `grants` */
+    bool passing, ready;
+    char tampering[STATEMENT_WHY]; /* why operators are kept out; "" */
+    struct clock_guard clock;
+    struct outbox *outbox;
+    struct channel *ledger;
+    struct event *tick;
+    uint64_t trust_mark;
+    int64_t trust_looked_us;
+} op;
+
+/* --- events --- */
+
+static void record_event(void *arg, const struct grants_event *e) {
+    struct record r;
+    record_begin(&r, e->tampering ? EVENT_TAMPERING : EVENT_GRANT_CHANGE, 0);
+    record_text(&r, FIELD_GRANT, view_text(e->grant));
+    record_text(&r, FIELD_ACTOR, view_text(e->actor));
+    record_text(&r, FIELD_ACTION, view_text(e->action));
+    record_text(&r, FIELD_STATE, view_text(e->state));
+    record_text(&r, FIELD_OPERATOR, view_text(e->operator));
+    record_text(&r, FIELD_SCOPE, view_text(e->scope));
+    record_text(&r, FIELD_CLASS, view_text(e->class));
+    record_text(&r, FIELD_TICKET, view_text(e->ticket));
+    record_text(&r, FIELD_DETAIL, view_text(e->detail));
+    outbox_record(op.outbox, 0, e->tenant, &r);
+}
+
+static void on_ledger_message(void *arg, struct channel *c, enum message_code m, struct reader *body,
+                              int fd) {
+    /* DURABLE for request 0 does not come: nothing here waits for the log. */
+}
+
+static void on_ledger_ended(void *arg, struct channel *c, const char *why) {
+    op.ledger = NULL;
+    outbox_ledger(op.outbox, NULL);
+}
+
+void operators_ledger(int fd) {
+    channel_free(&op.ledger);
+    op.ledger = channel_new(role_base(), fd, R_BROKER, R_LEDGER, on_ledger_message, on_ledger_ended, NULL);
+    outbox_ledger(op.outbox, op.ledger);
+}
+
+/* Nobody gets in until it is repaired; said once for each reason. */
+static void close_all(const char *why) {
+    if (strcmp(op.tampering, why) == 0)
+        return;
+    snprintf(op.tampering, sizeof op.tampering, "%s", why);
+    grants_close(op.grants, why);
+    if (why[0] == 0) {
+        log_warning("the statement log is whole again: operators are judged by it");
+        return;
+    }
+    log_error("tampering with the statement log: %s; no operator is let in", why);
+    struct record r;
+    record_begin(&r, EVENT_TAMPERING, 0);
+    record_text(&r, FIELD_DETAIL, view_text(why));
+    outbox_record(op.outbox, 0, "", &r);
+}
+
+/* --- time --- */
+
+static int64_t wall_now(void) {
+    int64_t jump_us;
+    int64_t now = clock_guard_wall(&op.clock, clock_now(), &jump_us);
+    if (jump_us != 0) {
+        char detail[96];
+        snprintf(detail, sizeof detail, "the system clock was set %s by %lld s",
+                 jump_us < 0 ? "back" : "ahead", (long long)((jump_us < 0 ? -jump_us : jump_us) / 1000000));
+        log_warning("%s", detail);
+        struct record r;
+        record_begin(&r, EVENT_CLOCK_JUMP, 0);
+        record_text(&r, FIELD_DETAIL, view_text(detail));
+        outbox_record(op.outbox, 0, "", &r);
+    }
+    return now;
+}
+
+static int64_t seconds_now(void) {
+    return wall_now() / 1000000;
+}
+
+/* --- trust --- */
+
+static void on_problem(void *arg, const char *file, const char *why) {
+    log_error("trust file %s does not count: %s", file, why);
+}
+
+/* Changes when a file of the folder came, went or was written. */
+static uint64_t mark_of(const char *folder) {
+    uint64_t mark = 1469598103934665603u;
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        struct stat st;
+        if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0)
+            mark += ((uint64_t)st.st_ino * 31 + (uint64_t)st.st_size) * 1099511628211u ^
+                    ((uint64_t)st.st_mtim.tv_sec * 1000000007u + (uint64_t)st.st_mtim.tv_nsec);
+    }
+    if (dir)
+        closedir(dir);
+    return mark;
+}
+
+static struct trust *read_trust(void) {
+    char why[256];
+    struct trust *t = trust_load(broker.settings->trust_dir, on_problem, NULL, why);
+    if (t)
+        return t;
+    log_error("%s: no signature counts", why);
+    t = trust_new();
+    if (!t)
+        abort();
+    return t;
+}
+
+static void look_at_trust(bool always) {
+    int64_t now_us = clock_now().mono_us;
+    if (!always && now_us - op.trust_looked_us < TRUST_LOOK_US)
+        return;
+    op.trust_looked_us = now_us;
+    uint64_t mark = mark_of(broker.settings->trust_dir);
+    if (!always && mark == op.trust_mark)
+        return;
+    op.trust_mark = mark;
+    struct trust *fresh = read_trust(), *old = op.trust;
+    grants_trust(op.grants, fresh, seconds_now(), record_event, NULL);
+    op.trust = fresh;
+    trust_free(&old);
+}
+
+/* --- the frame --- */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg) {
+    look_at_trust(false);
+    if (op.ready)
+        grants_tick(op.grants, seconds_now(), record_event, NULL);
+    operators_judge();
+}
+
+static void head_path(char path[300]) {
+    snprintf(path, 300, "%s/statements.head", broker.settings->state_dir);
+}
+
+static void begin(const struct grants_limits *limits) {
+    char path[300], why[256] = "";
+    op.outbox = outbox_new(RECORDS_KEPT);
+    op.trust = read_trust();
+    op.trust_mark = mark_of(broker.settings->trust_dir);
+    op.grants = grants_new(broker.settings->environment, limits, op.trust);
+    if (!op.grants)
+        abort();
+    clock_guard_begin(&op.clock, clock_now(), 0);
+    head_path(path);
+    if (!statement_head_read(path, &op.start, why))
+        close_all(why);
+    statement_log_begin(&op.log, &op.start);
+}
+
+void operators_settings(const struct settings *s) {
+    struct grants_limits limits;
+    grants_limits_from(s, &limits);
+    if (!op.grants) {
+        begin(&limits);
+    } else {
+        grants_limits_set(op.grants, &limits, seconds_now(), record_event, NULL);
+        look_at_trust(true);
+    }
+    if (s->operator_listen.count > 0 && !op.tick)
+        op.tick = role_timer(TICK_MS, true, on_tick, NULL);
+}
+
+bool operators_ready(void) {
+    return op.ready;
+}
+
+/* --- statements --- */
+
+bool operators_statement(struct reader *body) {
+    uint64_t n = reader_u64(body);
+    struct view text = reader_text16(body, STATEMENT_MAX), signature = reader_text16(body, 256);
+    char why[STATEMENT_WHY];
+    if (!reader_done(body))
+        return false;
+    if (n == 1 || !op.passing) {
+        struct statement_head accepted = op.log.accepted;
+        statement_log_begin(&op.log, &accepted);
+        op.passing = true;
+    }
+    if (!statement_log_push(&op.log, n, text, signature) || n <= op.folded)
+        return true; /* what does not fit is said at the end of the pass */
+    /* Rows from before the start were logged when they came. */
+    grants_event_fn *each = n > op.start.n ? record_event : NULL;
+    op.folded = n;
+    if (grants_add(op.grants, text, signature, n, seconds_now(), each, NULL, why) != GRANTS_TAKEN)
+        log_warning("statement %llu has no effect: %s", (unsigned long long)n, why);
+    return true;
+}
+
+bool operators_statements_end(struct reader *body) {
+    char path[300], why[256];
+    reader_u64(body);
+    if (!reader_done(body))
+        return false;
+    if (!op.passing) { /* an empty log has no row 1 */
+        struct statement_head accepted = op.log.accepted;
+        statement_log_begin(&op.log, &accepted);
+    }
+    op.passing = false;
+    bool grown = op.log.head.n > op.log.accepted.n;
+    if (!statement_log_end(&op.log)) {
+        close_all(op.log.why);
+    } else {
+        statement_log_accept(&op.log);
+        head_path(path);
+        if (grown && !statement_head_write(path, &op.log.head, why))
+            close_all(why);
+        else
+            close_all("");
+    }
+    op.ready = true;
+    clock_guard_floor(&op.clock, grants_newest(op.grants) * 1000000);
+    grants_tick(op.grants, seconds_now(), record_event, NULL);
+    operators_judge();
+    return true;
+}
+
+/* --- what the operators' cells ask (broker_operators.c) need of this --- */
+
+void operators_decide(const char *operator, const char * tenant, const char *database,
+                      struct grant_verdict *out, int64_t *ends_us) {
+    int64_t now_us = wall_now();
+    grants_decide(op.grants, operator, tenant, database, now_us / 1000000, out);
+    *ends_us = clock_now().mono_us + (out->not_after * 1000000 - now_us);
+}
+
+bool operators_still(const char *grant, const char *operator, struct failure * f) {
+    return grants_still(op.grants, grant, operator, seconds_now(), f);
+}
+
+int64_t operators_end_of(const char *grant) {
+    struct grant_view v;
+    int64_t now_us = wall_now();
+    if (!grants_find(op.grants, grant, now_us / 1000000, &v))
+        return 0;
+    return clock_now().mono_us + (v.ends * 1000000 - now_us);
+}
+
+bool operators_know(const char *person) {
+    return op.trust && trust_person(op.trust, person, "", seconds_now()) != 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * See furnish.h.
+ */
+#include "furnish.h"
+#include "log.h"
+#include "role.h"
+#include "tls.h"
+
+bool furnish_tenant(struct corridor *c, struct reader *body) {
+    reader_text16_into(body, c->tenant, sizeof c->tenant);
+    reader_text16_into(body, c->instance_name, sizeof c->instance_name);
+    reader_text16_into(body, c->instance, sizeof c->instance);
+    reader_text16_into(body, c->service, sizeof c->service);
+    return reader_done(body);
+}
+
+struct view furnish_blob(struct reader *body) {
+    return reader_bytes(body, reader_u32(body));
+}
+
+static void use_context(SSL_CTX **place, SSL_CTX *fresh, const char *what, const char *why) {
+    if (!fresh) {
+        log_error("%s: %s; the one before stays in use", what, why);
+        return;
+    }
+    SSL_CTX_free(*place); /* sessions under way keep their reference */
+    *place = fresh;
+}
+
+bool furnish_identity(struct corridor *c, struct reader *body) {
+    char why[256] = "";
+    struct view chain = furnish_blob(body), key = furnish_blob(body);
+    if (!reader_done(body))
+        return false;
+    use_context(&c->server, tls_server(chain, key, role_settings()->min_version, why), "certificate", why);
+    return true;
+}
+
+bool furnish_operator_identity(struct corridor *c, struct reader *body, struct view ca, struct view crl) {
+    char why[256] = "";
+    struct view chain = furnish_blob(body), key = furnish_blob(body);
+    if (!reader_done(body))
+        return false;
+    SSL_CTX *fresh = tls_server(chain, key, role_settings()->min_version, why);
+    if (fresh && !tls_ask_certificate(fresh, ca, crl, why)) {
+        SSL_CTX_free(fresh);
+        fresh = NULL;
+    }
+    use_context(&c->server, fresh, "the operators' certificates", why);
+    return true;
+}
+
+bool furnish_trust(struct corridor *c, struct reader *body) {
+    char why[256] = "";
+    struct view ca = furnish_blob(body), chain = furnish_blob(body), key = furnish_blob(body);
+    if (!reader_done(body))
+        return false;
+    use_context(&c->client, tls_client(ca, chain, key, role_settings()->min_version, why),
+                "trust in the instance", why);
+    return true;
+}
