@@ -393,11 +393,11 @@ def test_the_mock_exchange_is_the_same_after_a_restart(proxy, roles):
 @pytest.mark.parametrize("user", ["sekisho_auth", "sekisho_invented", "pg_monitor", "pg_read_all_data", "postgres"])
 def test_reserved_roles(proxy, acme, user):
     acme.sql("ALTER ROLE postgres PASSWORD 'postgres secret'")
-    mark = proxy.mark("acme")
+    mark, before = proxy.mark("acme"), len(acme.log())
     seen, _, _ = course(proxy, user, "postgres secret", source="127.0.30.1")
     assert seen == course(proxy, "nobody", source="127.0.30.2")[0]
     assert proxy.awaits("acme", "session.refused", user=user, after=mark)["reason"] in ("reserved role", "unknown user")
-    assert f"user={user} database=app" not in acme.log()
+    assert f"user={user} database=app" not in acme.log()[before:]
 
 
 def test_startup_parameters_do_not_bend_the_verifier_query(proxy, acme):
@@ -448,13 +448,16 @@ def test_guessing_costs_the_guesser_only(proxy, acme):
     other.close()
 
 
-def test_the_same_mistake_again_is_not_punished_more(proxy, acme):
+def test_the_owner_behind_the_guessers_network_waits_but_is_never_locked_out(proxy, acme):
     acme.sql("CREATE ROLE clumsy LOGIN PASSWORD 'clumsy secret'")
-    took = [course(proxy, "clumsy", "always the same", source="127.0.42.1")[2] for _ in range(6)]
-    assert took[5] < 1.0, took
-    client = wire.tls(proxy.port, proxy.fleet.authority, "acme.db.test", source="127.0.42.1")
-    assert wire.login(client, user="clumsy", password="clumsy secret")[0]
-    client.close()
+    for n in range(4):
+        course(proxy, "clumsy", f"guess {n}", source="127.0.42.1")
+    for _ in range(2):
+        begun = time.monotonic()
+        client = wire.tls(proxy.port, proxy.fleet.authority, "acme.db.test", source="127.0.42.1")
+        assert wire.login(client, user="clumsy", password="clumsy secret")[0]
+        client.close()
+    assert time.monotonic() - begun < 1.0, "the right password has forgiven"
 
 
 # --- waiting ---
@@ -544,7 +547,10 @@ def test_stalling_at_every_step_is_cut_at_the_login_timeout(proxy):
                 took[name] = time.monotonic() - begun
         return len(took) == len(stalled)
 
-    until(all_cut, f"every one is cut; so far {took}", 10)
+    try:
+        until(all_cut, "every one is cut", 10)
+    except AssertionError as error:
+        raise AssertionError(f"still there: {stalled.keys() - took.keys()}") from error
     assert all(1.0 < seconds < 5.0 for seconds in took.values()), took
     anywhere(proxy, mark, reason="login timeout")
     trickle = wire.plain(proxy.port)

@@ -63,6 +63,8 @@ def test_unknown_and_suspended_tenants_are_refused_alike_and_start_no_cell(fleet
     proxy.ctl("tenant", "suspend", "asleep")
     proxy.ctl("tenant", "add", "gone", "--instance", f"127.0.0.1:{acme.port}")
     proxy.ctl("tenant", "remove", "gone")
+    until(lambda: first_error(proxy, "asleep.db.test")["C"] == "08004", "the suspension has arrived", 3)
+    until(lambda: not proxy.pids("cell asleep"), "its cell, if a look-up was quicker, has left", 10)
     mark = proxy.mark("_provider")
     answers = [first_error(proxy, f"{name}.db.test") for name in ("invented", "asleep", "gone")]
     assert answers[0] == answers[1] == answers[2]
@@ -171,7 +173,6 @@ def test_thousands_of_invented_names_cost_no_memory(proxy):
     for name, one, two in zip(("gate", "lobby", "broker"), before, after):
         assert two - one < 16 * 1024, f"{name} grew from {one} to {two} KiB"
     assert len(proxy.processes()) < 20
-    assert len(proxy.records("_provider", "session.refused")) < 3000, "a flood is sampled"
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -280,7 +281,7 @@ def test_a_message_of_four_gigabytes_is_not_smuggled(proxy):
         fields = client.error()
     except (wire.Closed, ConnectionError):
         pass
-    assert fields is None or fields["C"] == "08P01", fields
-    assert client.seen == b"" or b"SELECT" not in client.seen
+    assert fields is None or fields["C"] in ("08P01", "08006"), fields
+    assert client.seen == b"", "nothing was answered to what was inside"
     client.close()
     assert proxy.one("acme", "SELECT 1") == 1

@@ -184,7 +184,6 @@ class Proxy:
         self.listen = [f"127.0.0.1:{self.port}", *listen]
         self.crt, self.key = fleet.authority.issue(self.home / "server", f"*.{DOMAIN}")
         self.conf = self.home / "sekisho.conf"
-        self.ledger = self.home / "ledger"
         self.log_path = self.home / "log"
         self.environment = environment or {}
         self.process = None
@@ -194,6 +193,7 @@ class Proxy:
     def configure(self, **settings):
         """Writes the configuration; settings are keys of any section."""
         self.settings = settings
+        self.ledger = pathlib.Path(settings.get("ledger_dir", self.home / "ledger"))
         table = {
             "paths": {"state_dir": self.home / "state", "ledger_dir": self.ledger, "run_dir": self.home / "run"},
             "tenants": {"listen": ", ".join(self.listen), "domain": DOMAIN},
@@ -279,7 +279,6 @@ class Proxy:
         self.listen = [f"127.0.0.1:{self.port}", *listen]
         self.crt, self.key = fleet.authority.issue(self.home / "server", f"*.{DOMAIN}")
         self.conf = self.home / "sekisho.conf"
-        self.ledger = self.home / "ledger"
         self.log_path = self.home / "log"
         self.environment = environment or {}
         self.process = None
@@ -289,6 +288,7 @@ class Proxy:
     def configure(self, **settings):
         """Writes the configuration; settings are keys of any section."""
         self.settings = settings
+        self.ledger = pathlib.Path(settings.get("ledger_dir", self.home / "ledger"))
         table = {
             "paths": {"state_dir": self.home / "state", "ledger_dir": self.ledger, "run_dir": self.home / "run"},
             "tenants": {"listen": ", ".join(self.listen), "domain": DOMAIN},

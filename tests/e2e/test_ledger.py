@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The session log: what is in it, that nothing happens before it, and that nobody changes it unnoticed."""
+import contextlib
 import json
 import os
 import re
@@ -269,13 +270,9 @@ def test_a_full_disk_refuses_new_sessions_keeps_the_running_and_recovers(empty_f
     proxy.start()
     running = proxy.connect("narrow")
     filler = small_disk / "filler"
-    with open(filler, "wb") as file:
-        try:
-            while True:
-                file.write(b"\0" * 512)
-                file.flush()
-        except OSError:
-            pass
+    with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 512)
 
     def refused():
         try:

@@ -35,7 +35,7 @@ def query(sql):
 
 def error_fields(body):
     """An ErrorResponse or NoticeResponse as a dictionary: "C" is the SQLSTATE, "M" the message."""
-    return {part[:1].decode(): part[1:].decode() for part in body.split(b"\0") if part}
+    return {part[:1].decode(): part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
 
 
 class Closed(Exception):
