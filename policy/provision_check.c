@@ -9,6 +9,7 @@
 #include "provision.h"
 #include "provision_hello.h"
 #include "provision_link.h"
+#include "provision_scope.h"
 #include "provision_text.h"
 #include "secret.h"
 
@@ -175,15 +176,16 @@ static const struct {
      "JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace, "
      "LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) a "
      "LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee "
-     "WHERE n.nspname = '" PROVISION_SCHEMA
-     "' AND a.grantee <> p.proowner AND r.rolname IS DISTINCT FROM $1::text",
+     "WHERE n.nspname = '" PROVISION_SCHEMA "' AND p.proname IN ('verifier', 'scope_verifiers') AND "
+     "a.grantee <> p.proowner AND r.rolname IS DISTINCT FROM $1::text",
      "nobody else may execute it"},
     {"schema's rights",
      "SELECT string_agg(coalesce(r.rolname, 'PUBLIC') || ' ' || a.privilege_type, ', ') "
      "FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(coalesce(n.nspacl, "
      "pg_catalog.acldefault('n', n.nspowner))) a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee "
      "WHERE n.nspname = '" PROVISION_SCHEMA "' AND a.grantee <> n.nspowner "
-     "AND (r.rolname IS DISTINCT FROM $1::text OR a.privilege_type <> 'USAGE')",
+     "AND (a.privilege_type <> 'USAGE' OR coalesce(r.rolname, '') NOT IN ($1::text, 'sekisho_diagnose', "
+     "'sekisho_read', 'sekisho_write', 'sekisho_admin'))",
      "nobody else may use it"},
     {"role's attributes",
      "SELECT concat_ws(', ', CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcreaterole THEN "
@@ -260,6 +262,24 @@ static void check_foreign(struct checks *k) {
     free(stranger.client_certificate);
 }
 
+/* ---- the operators' scopes ---- */
+
+static PGconn *enter(void *arg, const char *database, char why[512]) {
+    const struct checks *k = arg;
+    bool asked;
+    struct attempt a = {LINK_OURS, k->tenant, k->role, database, k->password, false};
+    return try(&a, &asked, why);
+}
+
+static void scope_said(void *arg, enum check_outcome outcome, const char *name, const char *detail) {
+    say(arg, outcome, name, "%s", detail);
+}
+
+static void check_scopes(struct checks *k, PGconn *conn) {
+    struct scope_look look = {k->tenant, scope_said, enter, k};
+    scope_check(&look, conn);
+}
+
 static void check_old_tls(struct checks *k) {
     char why[256];
     switch (provision_hello(&k->tenant->address[0], why)) {
@@ -295,6 +315,7 @@ bool provision_check(const struct tenant *t, const char *role, const char *passw
     if (conn) {
         check_answers(&k, conn);
         check_questions(&k, conn);
+        check_scopes(&k, conn);
         PQfinish(conn);
     }
     check_refused(&k, "bypass without TLS", LINK_PLAIN, &target);
