@@ -25,7 +25,15 @@
     "or\n"                                                                                                   \
     "records cut off at the end, show only when the head is compared with one noted down elsewhere.\n"
 
-ctl_command_fn ctl_audit_show, ctl_audit_verify;
+#define AUDIT_REPLAY_DETAILS                                                                                 \
+    "SESSION is the 16 digits that the log and every error message show.\n"                                  \
+    "  --tenant T             whose log it is in; all are searched when not given\n"                         \
+    "  --dir FOLDER           the ledger's folder, instead of the configuration's ledger_dir\n"              \
+    "  --json                 the session's lines as they are written\n"                                     \
+    "Example:\n"                                                                                             \
+    "  sekishoctl audit replay 0123456789abcdef --tenant acme\n"
+
+ctl_command_fn ctl_audit_show, ctl_audit_verify, ctl_audit_replay;
 
 /* The ledger's folder: `dir` when it is not NULL, else the configuration's. NULL after saying that there is
  * none. */

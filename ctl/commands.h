@@ -7,7 +7,7 @@
 
 #include "ctl.h"
 
-enum command_group { SETUP, TENANTS, RUNNING, AUDIT, HIDDEN };
+enum command_group { SETUP, TENANTS, OPERATORS, GRANTS, RUNNING, AUDIT, HIDDEN };
 
 enum command_need {
     NEED_NOTHING,

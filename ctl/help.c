@@ -19,7 +19,15 @@
     "  --cells N              processes its sessions are spread over; 0: cells_per_tenant\n"                 \
     "  --service CODE         service code, shown in the log\n"                                              \
     "  --labels K=V,...       for your own use\n"                                                            \
+    "  --admins ROLE,...      the tenant's roles that may use the database sekisho: its log, its grants\n"   \
     "  --auth-database DB     where the verifier function lives; postgres when not given\n"
+
+#define OPERATOR_OPTIONS                                                                                     \
+    "  --allow RANGES         the only addresses they may come from: 192.0.2.0/24; empty: any\n"             \
+    "  --note TEXT            for your own use\n"
+#define GRANT_KEY                                                                                            \
+    "  --key FILE             your private key; $SEKISHO_KEY when not given\n"                               \
+    "  --as NAME              who you are, when the key's file does not say so\n"
 
 const struct command commands[] = {
 #define COMMAND(group, words, arguments, need, function, summary, details)                                   \
@@ -35,6 +43,8 @@ static const struct {
 } groups[] = {
     {SETUP, "Setting up a proxy"},
     {TENANTS, "Administering tenants"},
+    {OPERATORS, "Administering operators"},
+    {GRANTS, "Break-glass: letting an operator in, with the tenant's knowledge"},
     {RUNNING, "Watching the running proxy"},
     {AUDIT, "Reading the session log, for auditors and tenants"},
 };
@@ -81,7 +91,11 @@ void help_all(bool colour) {
     puts("  sekishoctl init --sample-certificates\n"
          "  sekishoctl tenant add acme --instance 10.0.7.5:5432\n"
          "  sekishoctl tenant provision acme --admin 'host=10.0.7.5 user=postgres'\n"
-         "  sekishoctl tenant check acme");
+         "  sekishoctl tenant check acme\n");
+    title("An operator gets in", colour);
+    puts("  sekishoctl grant request --tenant acme --database shop --scope diagnose --ticket CASE-1 \\\n"
+         "             --reason 'slow since noon' --for 1h --key alice.pem --wait\n"
+         "  sekishoctl grant approve ID --key bob.pem");
 }
 
 void help_command(const struct command *c, bool colour) {

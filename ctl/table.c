@@ -110,10 +110,15 @@ void table_print(struct table **t, bool colour) {
         print_row(*t, (const char *const *)&(*t)->cell[i], widths);
         putchar('\n');
     }
+    free(widths);
+    table_free(t);
+}
+
+void table_free(struct table **t) {
+    MAGIC_CHECK(*t, TABLE_MAGIC);
     for (size_t i = 0; i < (*t)->count; i++)
         free((*t)->cell[i]);
     free((*t)->cell);
-    free(widths);
     free(*t);
     *t = NULL;
 }

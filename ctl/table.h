@@ -18,6 +18,9 @@ void table_format(struct table *t, const char *format, ...) __attribute__((forma
 /* Prints on standard output and frees. */
 void table_print(struct table **t, bool colour);
 
+/* Frees without printing. */
+void table_free(struct table **t);
+
 /* text as it may be shown on a terminal, in out. */
 void harmless(const char *text, char *out, size_t cap);
 
