@@ -9,6 +9,7 @@ set -uo pipefail
 here=$(dirname "$(readlink -f "$0")")
 build=$(readlink -f "$1")
 once=${2:-}
+# shellcheck disable=SC2034 # fleet.sh reads these
 SEKISHO=$build/proxy/run/sekisho
 SEKISHOCTL=$build/ctl/sekishoctl
 . "$here/fleet.sh"
@@ -16,7 +17,8 @@ SEKISHOCTL=$build/ctl/sekishoctl
 passed=0
 failed=0
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 # judge EXPECTED CODE WANTED_CODE OUTPUT: counts the step. EXPECTED is a regular expression that the output must match.
 judge() {
@@ -68,7 +70,7 @@ table globex gil gil-secret "$globex_port" ledger scale
 fleet_proxy || exit 1
 fleet_tenant acme "$acme_port" || exit 1
 fleet_tenant globex "$globex_port" || exit 1
-export SEKISHO_CONF=$FLEET_CONF PATH=$(dirname "$SEKISHOCTL"):$PATH
+export SEKISHO_CONF=$FLEET_CONF
 export PGHOSTADDR=127.0.0.1 PGPORT=$FLEET_PORT PGSSLMODE=verify-full PGSSLROOTCERT=$FLEET/ca.crt PGCONNECT_TIMEOUT=20
 shell="export PGHOSTADDR=127.0.0.1 PGPORT=$PGPORT PGSSLMODE=verify-full PGSSLROOTCERT=$PGSSLROOTCERT"
 cat <<END
@@ -156,6 +158,8 @@ step "Ann is back at once, in a fresh cell" "3" 0 \
 step "Acme's log has all of it" \
   'session.open.*wrong password.*unknown user.*session.cancel.*process.crash' 0 \
   "sekishoctl audit show acme"
+step "The connection without TLS named no tenant: it is in the provider's log" 'session.refused.*plaintext' 0 \
+  "sekishoctl audit show _provider"
 step "Globex's log has Gil, and nothing of acme's" '^[1-9][0-9]* records, 0 of acme$' 0 \
   "sekishoctl --json audit show globex | jq -rs '\"\(length) records, \(map(select(.tenant != \"globex\" or .process == \"cell acme\")) | length) of acme\"'"
 step "The log verifies" "acme" 0 "sekishoctl audit verify"
