@@ -166,7 +166,7 @@ step "The log verifies" "acme" 0 "sekishoctl audit verify"
 say "One byte of a copy of acme's log is changed"
 cp -r "$FLEET/ledger" "$FLEET/copy"
 step "Its record 3 now says otherwise" "" 0 \
-  "sed -i '3s/\"event\":\"s/\"event\":\"S/' $FLEET/copy/acme/*.jsonl; sed -n 3p $FLEET/copy/acme/00000001.jsonl | cut -c1-100"
+  "sed -i '3s/\"time\":\"2/\"time\":\"1/' $FLEET/copy/acme/*.jsonl; sed -n 3p $FLEET/copy/acme/00000001.jsonl | cut -c1-100"
 step "Verification names the record" 'acme.*record [34]' 1 "sekishoctl audit verify acme --dir $FLEET/copy"
 
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
