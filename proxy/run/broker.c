@@ -120,8 +120,7 @@ static void swap_snapshot(void) {
 static bool take_snapshot_tenant(struct reader *body) {
     struct tenant t;
     const char *why = "it does not parse";
-    tenant_begin(&t);
-    bool good = broker.building && tenant_read(body, &t) && reader_done(body);
+    bool good = tenant_read(body, &t) && reader_done(body) && broker.building;
     if (good && !snapshot_add(broker.building, &t, &why))
         log_error("tenant \"%s\" is left out: %s", t.id, why);
     tenant_end(&t);
