@@ -72,6 +72,8 @@ static void add_bytes(struct observe *o, struct record *r, struct writer *w) {
         record_number(r, FIELD_BYTES, o->row_bytes);
 }
 
+/* From when it was sent or the result before it came, whichever is later. PostgreSQL keeps answers back until
+ * a Sync or Flush: within a pipeline, the first result has the time of all that came with it. */
 static void add_duration(struct observe *o, struct record *r, const struct asked *a, int64_t now_us) {
     int64_t since = a->since_us > o->answered_us ? a->since_us : o->answered_us;
     record_number(r, FIELD_DURATION_US, now_us > since ? (uint64_t)(now_us - since) : 0);
@@ -206,11 +208,9 @@ static void finish_ready(struct observe *o) {
 }
 
 /* Of Parse, Bind, Close or Describe: nothing to tell when it went well. */
-static void finish_step(struct observe *o, enum asked_kind kind, int64_t now_us) {
-    if (!answered(o, 1 << kind))
-        return;
-    observe_pop(o);
-    o->answered_us = now_us;
+static void finish_step(struct observe *o, enum asked_kind kind) {
+    if (answered(o, 1 << kind))
+        observe_pop(o);
 }
 
 static void finish_call(struct observe *o, int64_t now_us) {
@@ -246,17 +246,17 @@ static void finish_answer(struct observe *o, int64_t now_us) {
         finish_ready(o);
         break;
     case '1':
-        finish_step(o, ASKED_PARSE, now_us);
+        finish_step(o, ASKED_PARSE);
         break;
     case '2':
-        finish_step(o, ASKED_BIND, now_us);
+        finish_step(o, ASKED_BIND);
         break;
     case '3':
-        finish_step(o, ASKED_CLOSE, now_us);
+        finish_step(o, ASKED_CLOSE);
         break;
     case 'T':
     case 'n':
-        finish_step(o, ASKED_DESCRIBE, now_us);
+        finish_step(o, ASKED_DESCRIBE);
         break;
     case 'V':
         finish_call(o, now_us);

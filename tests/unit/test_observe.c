@@ -70,6 +70,15 @@ Test(observe, time_runs_from_the_log_to_the_answer) {
     cr_assert_eq(duration, 300);
     observe_instance(timed, BYTES("C\0\0\0\6X\0"), 5310, &used, &why);
     cr_assert_eq(duration, 10, "the second command began when the first one ended");
+    observe_instance(timed, BYTES("Z\0\0\0\5I"), 5310, &used, &why);
+    w = client();
+    put(&w, 'P', BYTES("\0x\0\0\0"));
+    put(&w, 'E', BYTES("\0\0\0\0\0"));
+    observe_client(timed, writer_view(&w), 6000, &used, &why);
+    observe_durable(timed, 5, 6000);
+    observe_sent(timed, w.len);
+    observe_instance(timed, BYTES("1\0\0\0\4C\0\0\0\6X\0"), 6070, &used, &why);
+    cr_assert_eq(duration, 70, "what the instance kept back until now took its time all the same");
     observe_free(&timed);
 }
 
