@@ -57,3 +57,18 @@ def acme(fleet):
 @pytest.fixture
 def globex(fleet):
     return fleet.instances["globex"]
+
+
+@pytest.fixture(scope="module")
+def company(empty_fleet, request):
+    """acme and globex with an operators' plane in front, and all its people. A file may set SETTINGS for the proxy."""
+    from operators import Operators
+
+    return Operators(empty_fleet, **getattr(request.module, "SETTINGS", {}))
+
+
+@pytest.fixture
+def ops(company):
+    """The company, in which no grant and no lock is left of the story before."""
+    company.tidy()
+    return company

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,9 @@ SEKISHO = BIN / "proxy/run/sekisho"
 SEKISHOCTL = BIN / "ctl/sekishoctl"
 PG = pathlib.Path("/usr/lib/postgresql/15/bin")
 DOMAIN = "db.test"
+# Which section of the configuration a setting belongs to, from the one list of settings.
+SECTION_OF = {key: section for section, key in re.findall(
+    r'^SETTING_\w+\("(\w+)", (\w+),', (pathlib.Path(__file__).parents[2] / "policy/settings.def").read_text(), re.M)}
 AS_ROOT = os.getuid() == 0
 
 
@@ -194,112 +198,13 @@ class Proxy:
         """Writes the configuration; settings are keys of any section."""
         self.settings = settings
         self.ledger = pathlib.Path(settings.get("ledger_dir", self.home / "ledger"))
-        table = {
-            "paths": {"state_dir": self.home / "state", "ledger_dir": self.ledger, "run_dir": self.home / "run"},
-            "tenants": {"listen": ", ".join(self.listen), "domain": DOMAIN},
-            "tls": {"certificate": self.crt, "key": self.key},
-            "timeouts": {"drain_timeout": "3s"}, "limits": {}, "log": {}, "ledger": {},
-        }
-        where = {"proxy_protocol_from": "tenants", "listen_backlog": "tenants", "tenant_dir": "tls", "min_version": "tls",
-                 "log_level": "log", "time_zone": "ledger", "ledger_dir": "paths"}
+        table = {section: {} for section in SECTION_OF.values()}
+        table["paths"] = {"state_dir": self.home / "state", "ledger_dir": self.ledger, "run_dir": self.home / "run"}
+        table["tenants"] = {"listen": ", ".join(self.listen), "domain": DOMAIN}
+        table["tls"] = {"certificate": self.crt, "key": self.key}
+        table["timeouts"] = {"drain_timeout": "3s"}
         for key, value in settings.items():
-            section = where.get(key) or ("limits" if key.startswith(("max_", "tenant_max", "cells")) else "timeouts")
-            table[section][key] = value
-        lines = []
-        for section, keys in table.items():
-            lines += [f"[{section}]", *(f"{key} = {value}" for key, value in keys.items()), ""]
-        (self.home / "run").mkdir(exist_ok=True)
-        self.conf.write_text("\n".join(lines))
-
-    def spawn(self):
-        environment = dict(os.environ, **self.environment)
-        # Ten thousand sessions need ten thousand quarantines less: the sanitizer's books stay small.
-        environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1:quarantine_size_mb=4")
-        environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", SEKISHO, "-c", self.conf], stderr=log,
-                                            stdout=log, stdin=subprocess.DEVNULL, env=environment,
-                                            start_new_session=True)
-
-    def start(self):
-        self.spawn()
-        until(self.is_up, f"the proxy serves; its log:\n{self.log()}", 20, 0.05)
-        return self
-
-    def is_up(self):
-        if self.process.poll() is not None:
-            raise AssertionError(f"the proxy ended with {self.process.returncode}:\n{self.log()}")
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return self.ctl("status", check=False).returncode == 0
-
-    def stop(self, wait=15):
-        if self.process is None:
-            return
-        family = self.processes()
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(wait)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        until(lambda: not [p for p in family if is_ours(p["pid"])], f"every process left: {family}", 10)
-        self.process = None
-
-    def reload(self):
-        run(*as_postgres(PG / "pg_ctl", "-D", self.data, "reload"), cwd=self.home)
-
-    @property
-    def admin(self):
-        return f"host={self.home} port={self.port} user=postgres dbname=postgres"
-
-    def sql(self, text, dbname="postgres"):
-        """Runs SQL as the administrator; the rows, fields joined by |."""
-        done = run("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", f"{self.admin} dbname={dbname}", input=text)
-        return done.stdout.splitlines()
-
-    def log(self):
-        return (self.home / "log").read_text(errors="replace")
-
-    def backends(self, user="app"):
-        return [int(pid) for pid in self.sql(f"SELECT pid FROM pg_stat_activity WHERE usename = '{user}'")]
-
-
-class Proxy:
-    """One Sekisho node."""
-
-    def __init__(self, fleet, name="proxy", port=None, listen=(), environment=None, **settings):
-        self.fleet = fleet
-        self.home = fleet.folder / name
-        self.home.mkdir(exist_ok=True)
-        self.port = port or free_port()
-        self.listen = [f"127.0.0.1:{self.port}", *listen]
-        self.crt, self.key = fleet.authority.issue(self.home / "server", f"*.{DOMAIN}")
-        self.conf = self.home / "sekisho.conf"
-        self.log_path = self.home / "log"
-        self.environment = environment or {}
-        self.process = None
-        self.configure(**settings)
-        self.ctl("init")
-
-    def configure(self, **settings):
-        """Writes the configuration; settings are keys of any section."""
-        self.settings = settings
-        self.ledger = pathlib.Path(settings.get("ledger_dir", self.home / "ledger"))
-        table = {
-            "paths": {"state_dir": self.home / "state", "ledger_dir": self.ledger, "run_dir": self.home / "run"},
-            "tenants": {"listen": ", ".join(self.listen), "domain": DOMAIN},
-            "tls": {"certificate": self.crt, "key": self.key},
-            "timeouts": {"drain_timeout": "3s"}, "limits": {}, "log": {}, "ledger": {},
-        }
-        where = {"proxy_protocol_from": "tenants", "listen_backlog": "tenants", "tenant_dir": "tls", "min_version": "tls",
-                 "log_level": "log", "time_zone": "ledger", "ledger_dir": "paths"}
-        for key, value in settings.items():
-            section = where.get(key) or ("limits" if key.startswith(("max_", "tenant_max", "cells")) else "timeouts")
-            table[section][key] = value
+            table[SECTION_OF[key]][key] = value
         lines = []
         for section, keys in table.items():
             lines += [f"[{section}]", *(f"{key} = {value}" for key, value in keys.items()), ""]
