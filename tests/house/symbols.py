@@ -12,7 +12,8 @@ from house import BIN, ROOMS, run
 # These compute: bytes and a time in, a result out. They must be linkable alone into a fuzz target.
 PURE = ["auth/*", "proxy/wire/*", "proxy/greet.c", "policy/admission.c", "policy/route.c", "policy/directory.c",
         "policy/tenant.c", "policy/tenant_codec.c", "audit/record.c", "audit/record_json.c", "base/bytes.c", "base/text.c",
-        "proxy/run/notice.c", "proxy/run/notice_cursor.c"]
+        "proxy/run/notice.c", "proxy/run/notice_cursor.c", "proxy/observe*.c", "policy/grants*.c", "policy/statement.c",
+        "policy/clock_guard.c"]
 IMPURE = ["socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "send", "sendto", "sendmsg", "recv",
           "recvfrom", "recvmsg", "read", "write", "pread", "pwrite", "readv", "writev", "open", "open64", "openat", "openat64",
           "creat", "fopen", "close", "unlink", "rename", "stat", "fstat", "poll", "ppoll", "select", "epoll_.*", "event_.*",
@@ -27,7 +28,7 @@ ONLY = {
     "SSL_(read|write|peek|do_handshake|accept|connect|shutdown)(_ex)?": ["proxy/stream.c"],
     # channels between our processes: one file
     "sendmsg|recvmsg|sendmmsg|recvmmsg": ["proxy/run/channel.c"],
-    "socketpair": ["proxy/run/supervisor_link.c", "proxy/run/supervisor_process.c"],
+    "socketpair": ["proxy/run/supervisor_link.c", "proxy/run/supervisor_process.c", "proxy/run/broker_console.c"],
     # sockets to the world: the broker's to instances; listeners; the control socket; the service manager's; and the
     # command line's own
     "socket": ["proxy/run/broker_connect.c", "proxy/run/listeners.c", "proxy/run/supervisor_control.c",
@@ -45,17 +46,18 @@ ONLY = {
     "curl_.*": ["proxy/run/notifier_post.c", "proxy/run/notice_url.c"],
     # processes
     "fork|vfork|posix_spawn|posix_spawnp|exec[lv].*|system|popen|clone": ["proxy/run/supervisor_spawn.c",
-                                                                            "proxy/run/notifier_command.c"],
-    "kill": ["proxy/run/supervisor*.c", "proxy/run/guard.c", "proxy/run/notifier_command.c"],
+                                                                            "proxy/run/notifier_command.c", "ctl/ticket_ask.c"],
+    "kill": ["proxy/run/supervisor*.c", "proxy/run/guard.c", "proxy/run/notifier_command.c", "ctl/ticket_ask.c"],
     "pthread_create|thrd_create|dlopen": [],
     # files
     "open|open64|openat|openat64|creat|fopen|fopen64|opendir|memfd_create": [
         "audit/*", "ctl/*", "policy/seal.c", "policy/settings.c", "policy/provision_link.c", "policy/store_sqlite*.c",
         "proxy/run/broker_cells.c", "proxy/run/supervisor*.c", "proxy/run/keeper*.c", "proxy/run/lookup*.c",
-        "proxy/run/main.c", "proxy/run/notifier*.c"],
+        "proxy/run/main.c", "proxy/run/notifier*.c", "proxy/run/broker_grants.c", "policy/trust_load.c",
+        "policy/statement_head.c"],
     "unlink|unlinkat|rename|renameat|ftruncate|truncate": ["audit/*", "ctl/newfile.c", "policy/seal.c",
                                                           "policy/store_sqlite*.c", "proxy/run/supervisor_control.c",
-                                                          "proxy/run/notifier_chains.c"],
+                                                          "proxy/run/notifier_chains.c", "policy/statement_head.c"],
     # which functions forget to bound, or to look at, what they write
     "strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|strtok|stpcpy": [],
 }
