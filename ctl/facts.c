@@ -103,6 +103,10 @@ static void labels(struct writer *w, const struct tenant *t) {
     writer_text(w, t->labels);
 }
 
+static void admins(struct writer *w, const struct tenant *t) {
+    writer_text(w, t->admins);
+}
+
 static void auth_database(struct writer *w, const struct tenant *t) {
     writer_text(w, t->auth_database);
 }
@@ -123,6 +127,7 @@ static const struct {
     {"cells", NUMBER, cells},
     {"service", TEXT, service},
     {"labels", LIST, labels},
+    {"admins", LIST, admins},
     {"auth_database", TEXT, auth_database},
     {"client_certificate", TEXT, client_certificate},
 };

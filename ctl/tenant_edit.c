@@ -150,6 +150,14 @@ static bool set_auth_database(struct edit *e, const char *value) {
     return set_text(e, e->t->auth_database, sizeof e->t->auth_database, value[0] ? value : "postgres");
 }
 
+static bool set_admins(struct edit *e, const char *value) {
+    struct view rest = view_text(value), item;
+    while (text_next_item(&rest, &item))
+        if (item.len == 0 || item.len > 63)
+            return expected(e, "roles of the tenant's, separated by commas");
+    return set_text(e, e->t->admins, sizeof e->t->admins, value);
+}
+
 static bool add_verifier(struct edit *e, const char *value) {
     const char *equals = strchr(value, '=');
     if (!equals || equals == value || equals - value > 63)
@@ -164,16 +172,18 @@ static bool add_verifier(struct edit *e, const char *value) {
     return true;
 }
 
-#define OPTION_COUNT 12
+#define OPTION_COUNT 13
 static const struct args_option options[OPTION_COUNT] = {
     {"--instance", true}, {"--instance-name", true}, {"--instance-ca", true},     {"--host", true},
     {"--listen", true},   {"--allow", true},         {"--max-connections", true}, {"--cells", true},
-    {"--service", true},  {"--labels", true},        {"--auth-database", true},   {"--verifier", true},
+    {"--service", true},  {"--labels", true},        {"--auth-database", true},   {"--admins", true},
+    {"--verifier", true}, /* the last: only `tenant set` has it */
 };
 static edit_fn *const edits[OPTION_COUNT] = {
     /* in the same order */
     set_instance,        set_instance_name, set_instance_ca, add_host,   add_listen,        set_allow,
-    set_max_connections, set_cells,         set_service,     set_labels, set_auth_database, add_verifier,
+    set_max_connections, set_cells,         set_service,     set_labels, set_auth_database, set_admins,
+    add_verifier,
 };
 
 /* The id into e->id; options are applied in a second reading, when the tenant is known. */
