@@ -138,4 +138,13 @@ fleet_tenant() {
     as_postgres tee "$home/data/pg_hba.conf" >/dev/null
   as_postgres tee -a "$home/data/postgresql.conf" <<<"ssl_ca_file = '$home/proxy.crt'" >/dev/null
   as_postgres "$PG/pg_ctl" -D "$home/data" reload >/dev/null
+  wait_for 10 "$SEKISHOCTL" -c "$FLEET_CONF" tenant check "$1" && wait_for 10 fleet_knows "$1"
+}
+
+# Whether the running proxy has heard of the tenant's change: it looks several times a second.
+fleet_knows() {
+  local newest
+  newest=$("$SEKISHOCTL" -c "$FLEET_CONF" --json audit show "$1" | jq -rs 'map(select(.event == "admin.change")) | last.action')
+  [ "$newest" = tenant.provision ] &&
+    "$SEKISHOCTL" -c "$FLEET_CONF" --json status | jq -e '.directory.age_ms < 1000' >/dev/null
 }

@@ -59,7 +59,7 @@ def free_port():
 
 
 def run(*command, check=True, **more):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, **more)
+    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=60, **{"text": True, **more})
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done

@@ -6,6 +6,7 @@ decide they sign with `sekishoctl` and a key of their own; `grant` is the whole 
 begins there.
 """
 import datetime
+import hashlib
 import json
 import os
 import socket
@@ -141,6 +142,33 @@ class Operators:
                 self.revoke(grant["grant"])
         until(lambda: not self.proxy.pids("operator acme") and not self.proxy.pids("operator globex"),
               "operators' cells have left", 20)
+
+    # --- what a person could sign and hand in without sekishoctl and its advice ---
+
+    def sign(self, signer, kind, tenant, *fields, at=None, environment="test", key=None):
+        """A statement's text and its signature; fields are its own lines, pairs in their order."""
+        path = self.folder / f"{key or signer}.pem"
+        public = run("openssl", "pkey", "-in", path, "-pubout", "-outform", "DER", text=False).stdout[-32:]
+        head = [("kind", kind), ("environment", environment), ("tenant", tenant), ("signer", signer),
+                ("key", hashlib.sha256(public).hexdigest()[:16]), ("at", at or instant())]
+        body = "".join(["sekisho-statement 1\n", *(f"{name}: {value}\n" for name, value in [*head, *fields])]).encode()
+        text = self.folder / "to-sign"
+        text.write_bytes(b"sekisho-statement-v1\0" + body)
+        return body, run("openssl", "pkeyutl", "-sign", "-rawin", "-inkey", path, "-in", text, text=False).stdout
+
+    def digest(self, grant):
+        """The request's, by which approvals and all others name it."""
+        return self.ctl_json("grant", "show", grant)["request"]
+
+    def put(self, body, signature):
+        """Straight into the store, as somebody who owns it would: the row's number."""
+        with self.store() as store:
+            return store.execute("INSERT INTO statement (n, body, signature) SELECT max(n) + 1, ?, ? FROM statement RETURNING n",
+                                 (body, signature)).fetchone()[0]
+
+    def said(self, grant, signer, kind, *fields, tenant="acme", **more):
+        """Puts a statement about the grant."""
+        return self.put(*self.sign(signer, kind, tenant, ("request", self.digest(grant)), *fields, **more))
 
     # --- how operators come in ---
 
