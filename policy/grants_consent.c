@@ -19,22 +19,26 @@ int64_t entry_withdrawn(const struct grants *g, const struct entry *e) {
     return trust_withdrawn(g->trust, e->st.signer, e->public);
 }
 
+bool said_by(const struct entry *e, struct point p) {
+    return e->when <= p.when && e->n <= p.n;
+}
+
 static unsigned at_least(unsigned n, unsigned least) {
     return n > least ? n : least;
 }
 
 /* What a withdrawn key relaxed is strict again; what it demanded stays. */
-struct demand demand_at(const struct grants *g, const char *tenant, int64_t when) {
+struct demand demand_at(const struct grants *g, const char *tenant, struct point p) {
     struct demand d = {.consent = CONSENT_REQUIRED,
                        .provider_approvals = at_least(g->limits.provider_approvals, 1),
                        .emergency_scope = SCOPE_DIAGNOSE};
-    for (const struct entry *e = g->policies.first; e && e->when <= when; e = e->next_of_kind)
+    for (const struct entry *e = g->policies.first; e && said_by(e, p); e = e->next_of_kind)
         if (strcmp(e->st.tenant, tenant) == 0)
             d.policy = e;
     if (!d.policy)
         return d;
     d.provider_approvals = at_least(d.provider_approvals, d.policy->st.provider_approvals);
-    if (entry_withdrawn(g, d.policy) <= when)
+    if (entry_withdrawn(g, d.policy) <= p.when)
         return d;
     d.consent = d.policy->st.consent;
     d.emergency_scope = d.policy->st.emergency_scope;
@@ -71,12 +75,16 @@ int64_t standing_over(const struct grants *g, const struct entry *standing) {
     return standing->undone && standing->undone->when < withdrawn ? standing->undone->when : withdrawn;
 }
 
-/* The whole of [begins, ends) must lie in one window of a consent that held at `when`. */
+static bool standing_holds(const struct grants *g, const struct entry *e, struct point p) {
+    return said_by(e, p) && !(e->undone && said_by(e->undone, p)) && entry_withdrawn(g, e) > p.when;
+}
+
+/* The whole of [begins, ends) must lie in one window of a consent that held then. */
 static const struct entry *standing_for(const struct grants *g, const char *tenant, const struct judgement *j,
-                                        int64_t when) {
-    for (const struct entry *e = g->standings.first; e && e->when <= when; e = e->next_of_kind) {
+                                        struct point p) {
+    for (const struct entry *e = g->standings.first; e; e = e->next_of_kind) {
         int64_t closes;
-        if (strcmp(e->st.tenant, tenant) == 0 && standing_over(g, e) > when && j->scope <= e->st.scope &&
+        if (strcmp(e->st.tenant, tenant) == 0 && standing_holds(g, e, p) && j->scope <= e->st.scope &&
             j->ends - j->begins <= (int64_t)e->st.max_duration && standing_open(&e->st, j->begins, &closes) &&
             j->ends <= closes)
             return e;
@@ -98,13 +106,13 @@ static void narrow_databases(char *list, const char *approved) {
     view_copy_text(writer_view(&w), list, STATEMENT_DATABASES_TEXT);
 }
 
-/* The least of what was asked for and what each approved up to `when`. */
-static void narrow(const struct grants *g, const struct grant *t, int64_t when, struct judgement *j) {
+/* The least of what was asked for and what each had approved by then. */
+static void narrow(const struct grants *g, const struct grant *t, struct point p, struct judgement *j) {
     const struct statement *r = &t->request->st;
     j->scope = r->scope;
     j->ends = r->not_after;
     memcpy(j->databases, r->databases, sizeof j->databases);
-    for (size_t i = 0; i < t->approvals && t->approval[i]->when <= when; i++) {
+    for (size_t i = 0; i < t->approvals && said_by(t->approval[i], p); i++) {
         const struct statement *a = &t->approval[i]->st;
         if (a->scope < j->scope)
             j->scope = a->scope;
@@ -125,15 +133,15 @@ static unsigned provider_needs(const struct statement *request, const struct dem
                                         : d->provider_approvals;
 }
 
-/* Had all agreed at `when`? Fills in who is missing. One person counts once: who may speak for both sides
+/* Had all agreed by then? Fills in who is missing. One person counts once: who may speak for both sides
  * speaks for the tenant when nobody else does. */
-static bool agreed(const struct grants *g, const struct grant *t, int64_t when, struct judgement *j,
+static bool agreed(const struct grants *g, const struct grant *t, struct point p, struct judgement *j,
                    const struct entry **standing) {
     const struct statement *r = &t->request->st;
-    struct demand d = demand_at(g, r->tenant, when);
+    struct demand d = demand_at(g, r->tenant, p);
     unsigned provider = 0, tenant = 0, either = 0, needed = provider_needs(r, &d);
     *standing = NULL;
-    for (size_t i = 0; i < t->approvals && t->approval[i]->when <= when; i++) {
+    for (size_t i = 0; i < t->approvals && said_by(t->approval[i], p); i++) {
         unsigned roles = t->approval[i]->roles;
         if (roles == TRUST_PROVIDER_APPROVER)
             provider++;
@@ -145,7 +153,7 @@ static bool agreed(const struct grants *g, const struct grant *t, int64_t when, 
     bool emergency = r->class == CLASS_EMERGENCY;
     j->needs_tenant = !emergency && d.consent != CONSENT_NOTIFY && tenant == 0;
     if (j->needs_tenant && d.consent == CONSENT_STANDING) {
-        *standing = standing_for(g, r->tenant, j, when);
+        *standing = standing_for(g, r->tenant, j, p);
         j->needs_tenant = !*standing;
     }
     if (j->needs_tenant && either > 0) {
@@ -157,37 +165,40 @@ static bool agreed(const struct grants *g, const struct grant *t, int64_t when, 
     return !j->needs_tenant && j->needs_provider == 0 && (!emergency || r->scope <= d.emergency_scope);
 }
 
-static bool try_at(const struct grants *g, const struct grant *t, int64_t when, struct judgement *j,
-                   const struct entry **standing) {
+static bool try_at(const struct grants *g, const struct grant *t, const struct entry *step,
+                   struct judgement *j, const struct entry **standing) {
     struct judgement then = *j;
+    struct point p = {step->when, step->n};
     const struct entry *used;
-    narrow(g, t, when, &then);
-    if (when >= j->approved || !agreed(g, t, when, &then, &used))
+    narrow(g, t, p, &then);
+    if (step->n >= j->approved_n || !agreed(g, t, p, &then, &used))
         return false;
-    then.approved = when;
+    then.approved = step->when;
+    then.approved_n = step->n;
     *j = then;
     *standing = used;
     return true;
 }
 
-/* The first moment, up to `now`, at which all had agreed: one at which somebody signed something. */
+/* The first step, up to `now`, by which all had agreed: somebody signed something. */
 static void first_agreed(const struct grants *g, const struct grant *t, int64_t now, struct judgement *j,
                          const struct entry **standing) {
     const struct entry *lists[] = {g->policies.first, g->standings.first};
-    int64_t asked = t->request->when;
+    uint64_t asked = t->request->n;
     for (size_t i = 0; i < t->approvals && t->approval[i]->when <= now; i++)
-        if (try_at(g, t, t->approval[i]->when, j, standing))
+        if (try_at(g, t, t->approval[i], j, standing))
             break;
     for (size_t l = 0; l < 2; l++)
-        for (const struct entry *e = lists[l]; e && e->when <= now && e->when < j->approved;
+        for (const struct entry *e = lists[l]; e && e->when <= now && e->n < j->approved_n;
              e = e->next_of_kind)
-            if (e->when > asked && strcmp(e->st.tenant, t->request->st.tenant) == 0)
-                try_at(g, t, e->when, j, standing);
+            if (e->n > asked && strcmp(e->st.tenant, t->request->st.tenant) == 0)
+                try_at(g, t, e, j, standing);
 }
 
 void consent_judge(const struct grants *g, const struct grant *t, int64_t now, struct judgement *out,
                    const struct entry **standing) {
     out->approved = NEVER;
+    out->approved_n = UINT64_MAX;
     *standing = NULL;
     first_agreed(g, t, now, out, standing);
     if (out->approved != NEVER) {
@@ -196,19 +207,17 @@ void consent_judge(const struct grants *g, const struct grant *t, int64_t now, s
         return;
     }
     const struct entry *unused;
-    narrow(g, t, now, out);
-    agreed(g, t, now, out, &unused);
+    narrow(g, t, at_time(now), out);
+    agreed(g, t, at_time(now), out, &unused);
 }
 
-static int64_t earlier_change(const struct grants *g, const struct grant *t, const struct judgement *j,
-                              const struct entry *policy, int64_t when) {
+/* Does what was approved still suffice then? */
+static bool suffices(const struct grants *g, const struct grant *t, const struct judgement *j,
+                     struct point p) {
     struct judgement then;
     const struct entry *unused;
-    if (when <= j->approved || when >= j->ends)
-        return NEVER;
-    narrow(g, t, j->approved, &then);
-    /* A standing window is judged by when the grant begins, not by when the policy changed. */
-    return agreed(g, t, when, &then, &unused) ? NEVER : when;
+    narrow(g, t, (struct point){j->approved, j->approved_n}, &then);
+    return agreed(g, t, p, &then, &unused);
 }
 
 int64_t consent_tightened(const struct grants *g, const struct grant *t, const struct judgement *j,
@@ -216,15 +225,17 @@ int64_t consent_tightened(const struct grants *g, const struct grant *t, const s
     int64_t first = NEVER;
     *by = NULL;
     for (const struct entry *e = g->policies.first; e; e = e->next_of_kind) {
+        int64_t withdrawn = entry_withdrawn(g, e);
         if (strcmp(e->st.tenant, t->request->st.tenant) != 0)
             continue;
-        const int64_t times[] = {e->when, entry_withdrawn(g, e)};
-        for (size_t i = 0; i < 2; i++) {
-            int64_t changed = earlier_change(g, t, j, e, times[i]);
-            if (changed < first) {
-                first = changed;
-                *by = e;
-            }
+        if (e->n > j->approved_n && e->when < first && !suffices(g, t, j, (struct point){e->when, e->n})) {
+            first = e->when;
+            *by = e;
+        }
+        if (withdrawn > j->approved && withdrawn < first && withdrawn != NEVER &&
+            !suffices(g, t, j, at_time(withdrawn))) {
+            first = withdrawn;
+            *by = e;
         }
     }
     return first;

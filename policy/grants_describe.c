@@ -123,7 +123,7 @@ void grants_locks(const struct grants *g, const char *tenant, int64_t now,
 
 void grants_policy(const struct grants *g, const char *tenant, int64_t now, struct policy_view *out) {
     MAGIC_CHECK(g, GRANTS_MAGIC);
-    struct demand d = demand_at(g, tenant, time_of(g, now));
+    struct demand d = demand_at(g, tenant, at_time(time_of(g, now)));
     *out = (struct policy_view){.consent = d.consent,
                                 .provider_approvals = d.provider_approvals,
                                 .emergency_scope = d.emergency_scope,

@@ -49,7 +49,7 @@ static const char *request_rule(const struct grants *g, const struct entry *e) {
         return "another request has the same id: sign it again";
     if (e->st.class != CLASS_EMERGENCY)
         return NULL;
-    struct demand d = demand_at(g, e->st.tenant, e->when);
+    struct demand d = demand_at(g, e->st.tenant, at_time(e->when));
     if (e->st.scope > d.emergency_scope)
         return "the tenant allows emergencies a narrower scope only";
     unsigned seen = 0;

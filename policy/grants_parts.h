@@ -82,6 +82,12 @@ struct grants {
     char closed[STATEMENT_WHY];
 };
 
+/* A place in the log and in time: several statements may be of one second. */
+struct point {
+    int64_t when;
+    uint64_t n;
+};
+
 /* What the tenant demands, at one time. */
 struct demand {
     enum consent consent;
@@ -95,6 +101,7 @@ struct judgement {
     enum grant_state state;
     enum grant_state ended; /* how, when the state is about the review */
     int64_t approved;       /* when the last one needed agreed; NEVER */
+    uint64_t approved_n;    /* with which statement */
     int64_t begins, ends;   /* as approved so far */
     int64_t over;           /* when it ended; NEVER */
     int64_t next;           /* when time alone may change the state next; NEVER */
@@ -123,7 +130,12 @@ bool grant_has_approved(const struct grant *t, const char *person);
 
 /* When the key of a statement was or will be withdrawn; NEVER. */
 int64_t entry_withdrawn(const struct grants *g, const struct entry *e);
-struct demand demand_at(const struct grants *g, const char *tenant, int64_t when);
+bool said_by(const struct entry *e, struct point p);
+/* Behind everything that was said up to that time. */
+static inline struct point at_time(int64_t when) {
+    return (struct point){when, UINT64_MAX};
+}
+struct demand demand_at(const struct grants *g, const char *tenant, struct point p);
 /* Fills in approved, scope, databases, begins, ends and needs_*: of what was said up to `now`. *standing: the
  * consent that was given in advance and was used. */
 void consent_judge(const struct grants *g, const struct grant *t, int64_t now, struct judgement *out,
