@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DESK_MAGIC 0xDE5C1D07u
+#define STATEMENT_DESK_MAGIC 0xDE5C1D07u
 
 static bool fold(void *arg, const struct statement_row *row) {
     struct desk *d = arg;
@@ -22,7 +22,7 @@ static bool fold(void *arg, const struct statement_row *row) {
 }
 
 int desk_refresh(struct desk *d) {
-    MAGIC_CHECK(d, DESK_MAGIC);
+    MAGIC_CHECK(d, STATEMENT_DESK_MAGIC);
     if (!d->grants)
         return CTL_DONE;
     int code = d->driver->fetch(d, d->fetched, fold, d);
@@ -51,9 +51,9 @@ static bool begin_grants(struct desk *d) {
     return true;
 }
 
-int desk_open(struct desk *d, const struct ctl *ctl) {
+int desk_enter(struct desk *d, const struct ctl *ctl) {
     memset(d, 0, sizeof *d);
-    d->magic = DESK_MAGIC;
+    d->magic = STATEMENT_DESK_MAGIC;
     d->driver = &desk_store;
     d->ctl = ctl;
     int code = begin_grants(d) ? desk_refresh(d) : CTL_DONE;
@@ -63,8 +63,8 @@ int desk_open(struct desk *d, const struct ctl *ctl) {
     return code;
 }
 
-void desk_close(struct desk *d) {
-    MAGIC_CHECK(d, DESK_MAGIC);
+void desk_leave(struct desk *d) {
+    MAGIC_CHECK(d, STATEMENT_DESK_MAGIC);
     if (d->grants)
         grants_free(&d->grants);
     if (d->trust)
@@ -72,7 +72,7 @@ void desk_close(struct desk *d) {
 }
 
 int desk_must_know(const struct desk *d) {
-    MAGIC_CHECK(d, DESK_MAGIC);
+    MAGIC_CHECK(d, STATEMENT_DESK_MAGIC);
     if (d->grants)
         return CTL_DONE;
     ctl_error("whose signatures count cannot be read: %s", d->why);
@@ -112,7 +112,7 @@ static int check(const struct desk *d, struct view body, struct view signature) 
 
 int desk_sign(struct desk *d, const struct person *p, struct statement *s,
               char digest[2 * STATEMENT_DIGEST + 1]) {
-    MAGIC_CHECK(d, DESK_MAGIC);
+    MAGIC_CHECK(d, STATEMENT_DESK_MAGIC);
     char body[STATEMENT_MAX], why[STATEMENT_WHY];
     uint8_t signature[STATEMENT_SIGNATURE], hash[STATEMENT_DIGEST];
     struct writer w = writer_of(body, sizeof body);

@@ -42,10 +42,10 @@ struct desk {
 
 extern const struct desk_driver desk_store;
 
-/* Opens the desk and reads everything. CTL_DONE, or the exit code after saying why; desk_close on any
+/* Enters, and reads everything. CTL_DONE, or the exit code after saying why; desk_leave on any
  * outcome. */
-int desk_open(struct desk *d, const struct ctl *ctl);
-void desk_close(struct desk *d);
+int desk_enter(struct desk *d, const struct ctl *ctl);
+void desk_leave(struct desk *d);
 /* What was handed in meanwhile, and what time did. */
 int desk_refresh(struct desk *d);
 /* For commands that show something: CTL_DONE when there is something to look at. */

@@ -11,12 +11,12 @@ int desk_visit(const struct ctl *ctl, const char *command, bool signs, const cha
     bool good = signs ? person_read(&p, command, file, as) : person_read_optional(&p, command, file, as);
     int code = good ? CTL_DONE : CTL_REFUSED;
     if (code == CTL_DONE) {
-        code = desk_open(&d, ctl);
+        code = desk_enter(&d, ctl);
         if (code == CTL_DONE && !signs)
             code = desk_must_know(&d);
         if (code == CTL_DONE)
             code = visit(&d, &p, arg);
-        desk_close(&d);
+        desk_leave(&d);
     }
     person_end(&p);
     return code;

@@ -134,18 +134,20 @@ static bool same_operator(void *arg, const struct operator* o) {
     return !l->found;
 }
 
-static int check_people(const struct ctl *ctl, const char *tenant, const char *operator) {
+static int check_tenant(const struct ctl *ctl, const char *id) {
     struct tenant t;
-    struct sought l = {.id = operator};
-    int code = change_read(ctl, tenant, &t);
+    int code = change_read(ctl, id, &t);
     tenant_end(&t);
-    if (code == CTL_DONE)
-        code = change_outcome(ctl, ctl->store->driver->operators(ctl->store, same_operator, &l), tenant);
-    if (code == CTL_DONE && !l.found)
+    return code;
+}
+
+/* Whoever may sign need not be in the directory, but gets in only then. */
+static void warn_outside(const struct ctl *ctl, const char *operator) {
+    struct sought l = {.id = operator};
+    if (ctl->store->driver->operators(ctl->store, same_operator, &l) == STORE_OK && !l.found)
         ctl_hint("%s is not in the directory of operators, and is let in only when they are: sekishoctl "
                  "operator add %s",
                  operator, operator);
-    return code;
 }
 
 /* The form is for all; the checker may say no to all but an emergency, which goes on and says so. */
@@ -235,18 +237,20 @@ static int answer(struct desk *d, const struct person *p, const char *digest, bo
 
 static int request(const struct ctl *ctl, const struct person *p, const char **value, struct statement *s) {
     char digest[2 * STATEMENT_DIGEST + 1];
-    int code = check_people(ctl, s->tenant, p->is.name);
+    int code = check_tenant(ctl, s->tenant);
     if (code == CTL_DONE)
         code = check_ticket(ctl, s, p->is.name);
     if (code != CTL_DONE)
         return code;
     struct desk d;
-    code = desk_open(&d, ctl);
+    code = desk_enter(&d, ctl);
     if (code == CTL_DONE)
         code = desk_sign(&d, p, s, digest);
     if (code == CTL_DONE)
+        warn_outside(ctl, p->is.name);
+    if (code == CTL_DONE)
         code = answer(&d, p, digest, value[OPTION_WAIT] != NULL);
-    desk_close(&d);
+    desk_leave(&d);
     return code;
 }
 

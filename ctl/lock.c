@@ -5,7 +5,7 @@
 #include "commands.h"
 #include "desk_visit.h"
 #include "facts.h"
-#include "lookup.h"
+#include "prefix.h"
 #include "table.h"
 #include "times.h"
 
@@ -95,13 +95,13 @@ int ctl_lock_grant(const struct ctl *ctl, int argc, char **argv) {
 /* ---- unlock ---- */
 
 struct unlocking {
-    struct lookup found;
+    struct prefix found;
     char tenant[TENANT_ID_MAX + 1];
 };
 
 static bool match(void *arg, const struct lock_view *v) {
     struct unlocking *u = arg;
-    if (lookup_try(&u->found, v->digest))
+    if (prefix_try(&u->found, v->digest))
         snprintf(u->tenant, sizeof u->tenant, "%s", v->lock->tenant);
     return true;
 }
@@ -113,7 +113,7 @@ static int unlock_at(struct desk *d, const struct person *p, void *arg) {
     if (code != CTL_DONE)
         return code;
     grants_locks(d->grants, NULL, desk_now(d), match, u);
-    code = lookup_end(&u->found, "lock", "lock list");
+    code = prefix_end(&u->found, "lock", "lock list");
     if (code != CTL_DONE)
         return code;
     struct statement s = desk_statement(STATEMENT_UNLOCK, u->tenant);
@@ -133,7 +133,7 @@ int ctl_unlock(const struct ctl *ctl, int argc, char **argv) {
         code = ctl_usage("unlock", "unlock needs the lock's id, as lock list shows it");
     if (code != CTL_DONE)
         return code;
-    struct unlocking u = {.found = lookup_of(id)};
+    struct unlocking u = {.found = prefix_of(id)};
     return desk_visit(ctl, "unlock", true, value[OPTION_KEY], value[OPTION_AS], unlock_at, &u);
 }
 

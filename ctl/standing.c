@@ -5,7 +5,7 @@
 #include "commands.h"
 #include "desk_visit.h"
 #include "facts.h"
-#include "lookup.h"
+#include "prefix.h"
 #include "table.h"
 #include "times.h"
 
@@ -171,13 +171,13 @@ int ctl_standing_list(const struct ctl *ctl, int argc, char **argv) {
 /* ---- revoking ---- */
 
 struct revoking {
-    struct lookup found;
+    struct prefix found;
     const char *tenant;
 };
 
 static bool match(void *arg, const struct standing_view *v) {
     struct revoking *r = arg;
-    lookup_try(&r->found, v->digest);
+    prefix_try(&r->found, v->digest);
     return true;
 }
 
@@ -191,7 +191,7 @@ static int revoke_at(struct desk *d, const struct person *p, void *arg) {
     if (code != CTL_DONE)
         return code;
     grants_standing(d->grants, s.tenant, desk_now(d), match, r);
-    code = lookup_end(&r->found, "standing consent", "standing list");
+    code = prefix_end(&r->found, "standing consent", "standing list");
     if (code != CTL_DONE)
         return code;
     desk_digest(r->found.digest, s.about);
@@ -207,6 +207,6 @@ int ctl_standing_revoke(const struct ctl *ctl, int argc, char **argv) {
             ctl_usage("standing revoke", "standing revoke needs the consent's id, as standing list shows it");
     if (code != CTL_DONE)
         return code;
-    struct revoking r = {.found = lookup_of(id), .tenant = value[OPTION_TENANT]};
+    struct revoking r = {.found = prefix_of(id), .tenant = value[OPTION_TENANT]};
     return desk_visit(ctl, "standing revoke", true, value[OPTION_KEY], value[OPTION_AS], revoke_at, &r);
 }

@@ -2,23 +2,23 @@
  *
  * Finds one statement by the beginning of its digest: at least eight digits, and only one may begin so.
  */
-#ifndef SEKISHO_CTL_LOOKUP_H
-#define SEKISHO_CTL_LOOKUP_H
+#ifndef SEKISHO_CTL_PREFIX_H
+#define SEKISHO_CTL_PREFIX_H
 
 #include "ctl.h"
 #include "statement.h"
 
-struct lookup {
+struct prefix {
     const char *id;
     unsigned count; /* how many begin so */
     char digest[2 * STATEMENT_DIGEST + 1];
 };
 
-struct lookup lookup_of(const char *id);
+struct prefix prefix_of(const char *id);
 /* True when this digest begins so. */
-bool lookup_try(struct lookup *l, const char *digest);
+bool prefix_try(struct prefix *l, const char *digest);
 /* CTL_DONE when there was exactly one; otherwise says so. what: "lock"; where: the command that lists them.
  */
-int lookup_end(const struct lookup *l, const char *what, const char *where);
+int prefix_end(const struct prefix *l, const char *what, const char *where);
 
 #endif

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: ISC
  *
- * See lookup.h.
+ * See prefix.h.
  */
-#include "lookup.h"
+#include "prefix.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define LEAST 8
 
-struct lookup lookup_of(const char *id) {
-    return (struct lookup){.id = id};
+struct prefix prefix_of(const char *id) {
+    return (struct prefix){.id = id};
 }
 
-bool lookup_try(struct lookup *l, const char *digest) {
+bool prefix_try(struct prefix *l, const char *digest) {
     if (strlen(l->id) < LEAST || strncmp(digest, l->id, strlen(l->id)) != 0)
         return false;
     l->count++;
@@ -21,7 +21,7 @@ bool lookup_try(struct lookup *l, const char *digest) {
     return true;
 }
 
-int lookup_end(const struct lookup *l, const char *what, const char *where) {
+int prefix_end(const struct prefix *l, const char *what, const char *where) {
     if (l->count == 1)
         return CTL_DONE;
     ctl_error(l->count ? "more than one %s begins with %s" : "there is no %s %s", what, l->id);
