@@ -163,12 +163,12 @@ bool rights_submit(const struct console_person *p, const struct trust *t, enum c
 const char *rights_awaits(const struct console_person *p, const struct grants *g, const struct grant_view *v,
                           int64_t now) {
     MAGIC_CHECK(p, CONSOLE_PERSON_MAGIC);
+    if (v->state != GRANT_REQUESTED && v->state != GRANT_REVIEW_DUE)
+        return "";
     if (p->who == WHO_OPERATOR)
         return grants_awaits(g, v, p->name, now);
     if (v->state == GRANT_REVIEW_DUE)
         return "review";
-    if (v->state != GRANT_REQUESTED)
-        return "";
     if (v->needs_tenant)
         return "consent";
     return p->who == WHO_LOCAL && v->needs_provider > 0 ? "approve" : "";

@@ -26,7 +26,7 @@ static const struct {
     int (*run)(void);
 } roles[] = {{"gate", gate_main},         {"cell", cell_main},        {"lobby", lobby_main},
              {"broker", broker_main},     {"keeper", keeper_main},    {"ledger", ledger_main},
-             {"operator", operator_main}, {"notifier", notifier_main}};
+             {"operator", operator_main}, {"console", console_main}, {"notifier", notifier_main}};
 
 static int run_role(const char *role) {
     char name[16];

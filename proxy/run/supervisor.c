@@ -26,7 +26,7 @@
 #define BIND_TRIES 60 /* times 50 ms: a killed supervisor's gate lets go of the addresses within moments */
 
 /* Closed last to first: see supervisor_drain.c. */
-static const enum role singles[] = {R_LEDGER, R_KEEPER, R_BROKER, R_LOBBY, R_GATE, R_NOTIFIER};
+static const enum role singles[] = {R_LEDGER, R_KEEPER, R_BROKER, R_CONSOLE, R_LOBBY, R_GATE, R_NOTIFIER};
 
 struct event *supervisor_timer(struct supervisor *s, uint32_t ms, event_callback_fn fn, void *arg) {
     struct event *timer = evtimer_new(s->base, fn, arg);
