@@ -18,7 +18,7 @@
 #include "directory.h"
 #include "provision.h"
 
-#include <libpq-fe.h>
+struct pg_conn; /* libpq's struct pg_conn */
 
 /* Owns the functions that show statistics; cannot log in. */
 #define SCOPE_STATS_ROLE "sekisho_stats"
@@ -30,15 +30,15 @@ const char *scope_role(enum scope s);
 
 /* Inside the caller's transaction in the auth database: makes the roles, or brings them back to what they
  * must be, and lets them into every database there is. */
-bool scope_install_roles(PGconn *conn, const struct scope_login logins[SCOPE_COUNT], char why[512]);
+bool scope_install_roles(struct pg_conn *conn, const struct scope_login logins[SCOPE_COUNT], char why[512]);
 /* Inside the caller's transaction in any database: schema, functions, and nobody's right to create in schema
  * public but that of those who already did. */
-bool scope_install_database(PGconn *conn, char why[512]);
+bool scope_install_database(struct pg_conn *conn, char why[512]);
 /* Every other database that lets anybody in, each in a transaction of its own. */
 bool scope_install_databases(const char *admin_conninfo, const struct tenant *t, char why[512]);
 
 /* How the checks enter another database as the auth role; NULL, with why. */
-typedef PGconn *scope_enter_fn(void *arg, const char *database, char why[512]);
+typedef struct pg_conn *scope_enter_fn(void *arg, const char *database, char why[512]);
 struct scope_look {
     const struct tenant *tenant;
     check_fn *report; /* one of these for each check */
@@ -47,6 +47,6 @@ struct scope_look {
 };
 /* conn: the auth role in the auth database. Roles, their rights and what PUBLIC's rights would add to them.
  */
-void scope_check(const struct scope_look *look, PGconn *conn);
+void scope_check(const struct scope_look *look, struct pg_conn *conn);
 
 #endif

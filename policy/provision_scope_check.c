@@ -9,6 +9,7 @@
 #include "provision_text.h"
 #include "text.h"
 
+#include <libpq-fe.h>
 #include <openssl/evp.h>
 
 #include <stdio.h>
