@@ -217,8 +217,9 @@ static void bind_row(struct query *q, const struct tenant *t, struct view ranges
 
 /* The auth role and its password are columns of the same row that stay as they are. */
 static enum store_result write_row(struct sqlite_store *s, const struct tenant *t, bool insert) {
-    static const char insert_sql[] = "INSERT INTO tenant (" COLUMNS
-                                     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    static const char insert_sql[] =
+        "INSERT INTO tenant (" COLUMNS
+        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     static const char update_sql[] = "UPDATE tenant SET service = ?2, labels = ?3, state = ?4, "
                                      "max_connections = ?5, cells = ?6, allowed = ?7, "
                                      "instance_host = ?8, instance_port = ?9, instance_name = ?10, "

@@ -178,6 +178,8 @@ static const char *check_instance(const struct tenant *t) {
 static const char *check_texts(const struct tenant *t) {
     if (!printable(t->service))
         return "the service code is not printable";
+    if (!printable(t->admins))
+        return "the administrators' roles are not printable";
     if (!labels_valid(t->labels))
         return "labels are not of the form key=value,key=value";
     if (!t->instance_ca || !t->client_certificate || !t->client_key)

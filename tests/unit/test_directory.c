@@ -154,6 +154,7 @@ static void make_largest(struct tenant *t) {
     static char big[TENANT_PEM_MAX];
     memset(big, 'x', sizeof big);
     make(t, "abcdefghijabcdefghijabcdefghijabcdefghij");
+    memset(t->admins, 'a', sizeof t->admins - 1);
     memset(t->service, 's', sizeof t->service - 1);
     memset(t->labels, 'l', sizeof t->labels - 1);
     t->labels[1] = '=';
@@ -177,6 +178,14 @@ static void make_largest(struct tenant *t) {
     cr_assert(tenant_text(&t->instance_ca, view_of(big, sizeof big)));
     cr_assert(tenant_text(&t->client_certificate, view_of(big, sizeof big)));
     cr_assert(tenant_text(&t->client_key, view_of(big, sizeof big)));
+    for (size_t i = 0; i < SCOPE_COUNT; i++) {
+        struct scope_login *l = &t->scope[i];
+        l->known = true;
+        l->verifier.iterations = VERIFIER_ITERATIONS_MAX;
+        l->verifier.salt_len = VERIFIER_SALT_MAX;
+        memset(l->verifier.salt, 's', sizeof l->verifier.salt);
+        memset(l->client_key, (int)i + 1, sizeof l->client_key);
+    }
 }
 
 static uint8_t wire[TENANT_WIRE_MAX], again[TENANT_WIRE_MAX];
@@ -197,6 +206,7 @@ Test(directory, the_largest_tenant_travels_unchanged) {
     cr_expect(view_equal(writer_view(&w), writer_view(&w2)));
     cr_expect_str_eq(out.client_key, in.client_key);
     cr_expect_eq(out.allowed.range[63].bits, 128);
+    cr_expect_eq(out.scope[SCOPE_ADMIN].client_key[31], 4);
     tenant_end(&in);
     tenant_end(&out);
 }
@@ -235,6 +245,44 @@ Test(directory, counts_and_kinds_on_the_wire_are_bounded) {
         tenant_end(&out);
         wire[bad[i].at] = kept;
     }
+    tenant_end(&in);
+}
+
+static struct operator alice(void) {
+    struct operator o = {.magic = OPERATOR_MAGIC};
+    struct view bad;
+    snprintf(o.id, sizeof o.id, "alice");
+    snprintf(o.note, sizeof o.note, "on call");
+    cr_assert(ranges_parse(view_text("10.0.0.0/8"), &o.allowed, &bad));
+    return o;
+}
+
+Test(directory, an_operator_travels_unchanged_or_not_at_all) {
+    struct operator in = alice(), out;
+    struct writer w = writer_of(wire, OPERATOR_WIRE_MAX);
+    memset(in.note, 'n', OPERATOR_NOTE_MAX);
+    in.allowed.count = RANGES_MAX;
+    for (size_t i = 0; i < RANGES_MAX; i++)
+        in.allowed.range[i] = (struct range){.base = {.family = 6, .bytes = {(uint8_t)i}}, .bits = 128};
+    operator_write(&w, &in);
+    cr_assert(!w.bad);
+    for (size_t n = 0; n <= w.len; n++) {
+        struct reader r = reader_of(view_of(wire, n));
+        cr_expect_eq(operator_read(&r, &out), n == w.len, "%zu of %zu bytes", n, w.len);
+    }
+    cr_expect_str_eq(out.note, in.note);
+    cr_expect_eq(out.allowed.range[63].base.bytes[0], 63);
+}
+
+Test(directory, a_login_that_is_neither_there_nor_not_is_no_tenant) {
+    struct tenant in, out;
+    make(&in, "acme");
+    struct writer w = writer_of(wire, sizeof wire);
+    tenant_write(&w, &in);
+    wire[w.len - 1] = 2;
+    struct reader r = reader_of(writer_view(&w));
+    cr_expect(!tenant_read(&r, &out));
+    tenant_end(&out);
     tenant_end(&in);
 }
 
@@ -338,4 +386,19 @@ Test(snapshot, nobody_takes_anothers_name_under_the_domain) {
     join(&t, NULL);
     make(&t, "later");
     join(&t, "another tenant's host name");
+}
+
+Test(snapshot, operators_are_found_by_their_whole_name) {
+    const char *why = NULL;
+    struct operator o = alice();
+    cr_expect_null(snapshot_operator(snapshot, "alice"));
+    cr_expect(snapshot_add_operator(snapshot, &o, &why), "%s", why);
+    cr_expect(!snapshot_add_operator(snapshot, &o, &why));
+    cr_expect(strstr(why, "already there"));
+    snprintf(o.id, sizeof o.id, "Bob");
+    cr_expect(!snapshot_add_operator(snapshot, &o, &why));
+    cr_expect_eq(snapshot_operators(snapshot), 1);
+    cr_expect_str_eq(snapshot_operator(snapshot, "alice")->note, "on call");
+    cr_expect_null(snapshot_operator(snapshot, "alic"));
+    cr_expect_null(snapshot_operator(snapshot, ""));
 }

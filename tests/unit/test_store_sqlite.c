@@ -92,6 +92,7 @@ static void make_full(struct tenant *t) {
     struct view bad;
     make(t, "acme");
     snprintf(t->service, sizeof t->service, "SVC-7");
+    snprintf(t->admins, sizeof t->admins, "acme_admin,acme_owner");
     snprintf(t->labels, sizeof t->labels, "tier=gold,region=tokyo");
     t->max_connections = 200;
     t->cells = 2;
