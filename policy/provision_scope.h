@@ -18,7 +18,7 @@
 #include "directory.h"
 #include "provision.h"
 
-struct pg_conn; /* libpq's struct pg_conn */
+struct pg_conn; /* libpq's PGconn */
 
 /* Owns the functions that show statistics; cannot log in. */
 #define SCOPE_STATS_ROLE "sekisho_stats"
