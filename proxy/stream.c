@@ -42,6 +42,12 @@ static void on_event(evutil_socket_t fd, short what, void *arg) {
     s->notify(s->arg, can);
 }
 
+static void on_again(evutil_socket_t fd, short what, void *arg) {
+    struct stream *s = arg;
+    MAGIC_CHECK(s, STREAM_MAGIC);
+    s->notify(s->arg, STREAM_CAN_READ);
+}
+
 static void keep_alive(int fd, unsigned idle_s) {
     int on = 1, idle = (int)idle_s, interval = 10, count = 6;
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -63,6 +69,7 @@ void stream_begin(struct stream *s, struct event_base *base, int fd, unsigned ke
     keep_alive(fd, keepalive_s);
     event_assign(&s->readable, base, fd, EV_READ | EV_PERSIST, on_event, s);
     event_assign(&s->writable, base, fd, EV_WRITE | EV_PERSIST, on_event, s);
+    event_assign(&s->again, base, -1, 0, on_again, s);
 }
 
 void stream_end(struct stream *s) {
@@ -70,6 +77,7 @@ void stream_end(struct stream *s) {
         return;
     event_del(&s->readable);
     event_del(&s->writable);
+    event_del(&s->again);
     SSL_free(s->ssl);
     close(s->fd);
     memset(s, 0, sizeof *s);
@@ -208,12 +216,13 @@ void stream_want(struct stream *s, bool read, bool write) {
     want_one(s, &s->writable, &s->wants_write, write);
 }
 
-/* An event made active by a callback runs before the loop looks at its sockets and timers again: the loop is
- * sent there, or one busy connection would have it for itself. */
+/* An event of its own: libevent does not watch the socket of an event that is added while it is active.
+ * And what a callback makes active runs before the loop looks at sockets and timers again: the loop is sent
+ * there, or one busy connection would have it for itself. */
 void stream_again(struct stream *s) {
     MAGIC_CHECK(s, STREAM_MAGIC);
-    event_active(&s->readable, EV_READ, 0);
-    event_base_loopcontinue(event_get_base(&s->readable));
+    event_active(&s->again, EV_TIMEOUT, 0);
+    event_base_loopcontinue(event_get_base(&s->again));
 }
 
 void stream_finish(struct stream *s) {

@@ -29,7 +29,7 @@ struct stream {
     uint32_t magic;
     int fd; /* owned */
     SSL *ssl;
-    struct event readable, writable;
+    struct event readable, writable, again;
     stream_fn *notify;
     void *arg;
     bool wants_read, wants_write; /* what the owner asked for */

@@ -88,3 +88,21 @@ Test(stream, never_connects_to_somebody_without_a_name) {
     end();
     SSL_CTX_free(context);
 }
+
+/* As after a pause: what was held is gone, sixteen records are moved, and reading is wanted again. */
+Test(stream, going_on_does_not_cost_the_next_wake_up) {
+    uint8_t byte;
+    size_t got;
+    begin(count);
+    stream_want(&stream, true, false);
+    stream_want(&stream, false, false);
+    stream_again(&stream);
+    stream_want(&stream, true, false);
+    event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    cr_assert_eq(notified, 1);
+    cr_assert_eq(write(peer, "x", 1), 1);
+    event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    cr_assert_eq(notified, 2, "bytes came and nobody was told");
+    cr_assert_eq(stream_read(&stream, &byte, 1, &got), STREAM_OK);
+    end();
+}
