@@ -64,5 +64,9 @@ int change_outcome(const struct ctl *ctl, enum store_result r, const char *tenan
 }
 
 int change_read(const struct ctl *ctl, const char *id, struct tenant *t) {
+    if (!ctl->store) { /* the desk is elsewhere, and says itself whether there is such a tenant */
+        tenant_begin(t);
+        return CTL_DONE;
+    }
     return change_outcome(ctl, ctl->store->driver->tenant(ctl->store, id, t), id);
 }

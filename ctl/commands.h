@@ -13,6 +13,7 @@ enum command_need {
     NEED_NOTHING,
     NEED_SETTINGS,
     NEED_STORE,  /* settings and the control store */
+    NEED_DESK,   /* the same, or the console of a proxy elsewhere (desk_remote.h) */
     NEED_CONTROL /* settings and the running proxy */
 };
 

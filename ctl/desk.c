@@ -54,7 +54,7 @@ static bool begin_grants(struct desk *d) {
 int desk_enter(struct desk *d, const struct ctl *ctl) {
     memset(d, 0, sizeof *d);
     d->magic = STATEMENT_DESK_MAGIC;
-    d->driver = &desk_store;
+    d->driver = ctl->store ? &desk_store : &desk_remote;
     d->ctl = ctl;
     int code = begin_grants(d) ? desk_refresh(d) : CTL_DONE;
     const char *closed = d->grants && code == CTL_DONE ? grants_closed(d->grants, "") : "";

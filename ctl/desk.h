@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Where signed statements are handed in and looked up. How they travel is a const struct in a file of its
- * own: on the proxy's host straight to and from the control store (desk_store.c). Everything else is the same
+ * own: on the proxy's host straight to and from the control store (desk_store.c); from elsewhere through the console
+ * (desk_remote.c). Everything else is the same
  * for each: the same rules as the broker's are applied first, so that a refusal is told at once with its
  * reason. The broker's word is the last one.
  */
@@ -41,6 +42,8 @@ struct desk {
 };
 
 extern const struct desk_driver desk_store;
+/* desk_remote.h: when it is connected, ctl->store is NULL. */
+extern const struct desk_driver desk_remote;
 
 /* Enters, and reads everything. CTL_DONE, or the exit code after saying why; desk_leave on any
  * outcome. */

@@ -144,7 +144,7 @@ static int check_tenant(const struct ctl *ctl, const char *id) {
 /* Whoever may sign need not be in the directory, but gets in only then. */
 static void warn_outside(const struct ctl *ctl, const char *operator) {
     struct sought l = {.id = operator};
-    if (ctl->store->driver->operators(ctl->store, same_operator, &l) == STORE_OK && !l.found)
+    if (ctl->store && ctl->store->driver->operators(ctl->store, same_operator, &l) == STORE_OK && !l.found)
         ctl_hint("%s is not in the directory of operators, and is let in only when they are: sekishoctl "
                  "operator add %s",
                  operator, operator);

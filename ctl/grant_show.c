@@ -90,7 +90,7 @@ static bool can_get_in(void *arg, const struct grant_view *v) {
     struct access *a = arg;
     struct sought l = {.id = v->request->signer};
     struct store *store = a->ctl->store;
-    if (store->driver->operators(store, same_operator, &l) == STORE_OK && !l.found) {
+    if (store && store->driver->operators(store, same_operator, &l) == STORE_OK && !l.found) {
         a->outside++;
         return true;
     }

@@ -69,7 +69,7 @@ const struct command *command_find(int argc, char **argv, int *words) {
 }
 
 void help_all(bool colour) {
-    puts("usage: sekishoctl [-c FILE] [--json] COMMAND [ARGUMENT]...\n"
+    puts("usage: sekishoctl [-c FILE | --host HOST | --service NAME] [--json] COMMAND [ARGUMENT]...\n"
          "\n"
          "Sekisho is a TLS proxy that brings each tenant to its own PostgreSQL instance and to no other.\n"
          "This is its command line.\n");
@@ -82,6 +82,9 @@ void help_all(bool colour) {
     }
     title("Options", colour);
     puts("  -c, --config FILE the configuration; otherwise $SEKISHO_CONF, then /etc/sekisho/sekisho.conf\n"
+         "  --host HOST[:PORT] for grants, consents and locks: not this host's store, but the console of the\n"
+         "                    proxy at HOST, as psql would connect to it; otherwise $SEKISHO_HOST\n"
+         "  --service NAME    the same, by a service of libpq's pg_service.conf\n"
          "  --json            answer with JSON, for programs\n"
          "  --version         print the version\n"
          "  --help            print help: of a command, or of all that start with a word (tenant --help)\n");

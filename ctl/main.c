@@ -7,6 +7,7 @@
 #include "main.h"
 #include "commands.h"
 #include "control.h"
+#include "desk_remote.h"
 #include "secret.h"
 
 #include <stdio.h>
@@ -45,20 +46,35 @@ static bool open_store(struct ctl *ctl) {
     return false;
 }
 
-static int run(struct ctl *ctl, const struct command *c, int argc, char **argv) {
+/* What the command needs: CTL_DONE, or the exit code after saying why. */
+static int prepare(struct ctl *ctl, const struct command *c, const struct remote_wish *remote) {
     static struct settings settings;
     struct settings_error error;
-    if (c->need != NEED_NOTHING && !settings_read(ctl->config_path, &settings, &error)) {
+    bool elsewhere = remote->host || remote->service;
+    if (c->need == NEED_NOTHING)
+        return CTL_DONE;
+    ctl->settings = &settings;
+    if (c->need == NEED_DESK && elsewhere)
+        return desk_remote_connect(remote, &settings);
+    if (!settings_read(ctl->config_path, &settings, &error)) {
         settings_complain(&error);
-        ctl_hint("sekishoctl config sample prints a configuration; -c names another file");
+        ctl_hint("sekishoctl config sample prints a configuration; -c names another file%s",
+                 c->need == NEED_DESK ? "; --host names a proxy elsewhere" : "");
         return CTL_REFUSED;
     }
-    ctl->settings = c->need == NEED_NOTHING ? NULL : &settings;
-    if (c->need == NEED_STORE && !open_store(ctl))
+    if ((c->need == NEED_STORE || c->need == NEED_DESK) && !open_store(ctl))
         return CTL_UNAVAILABLE;
     if (c->need == NEED_CONTROL && (ctl->control = control_connect(&settings)) < 0)
         return CTL_UNAVAILABLE;
-    int code = c->run(ctl, argc, argv);
+    return CTL_DONE;
+}
+
+static int run(struct ctl *ctl, const struct command *c, const struct remote_wish *remote, int argc,
+               char **argv) {
+    int code = prepare(ctl, c, remote);
+    if (code == CTL_DONE)
+        code = c->run(ctl, argc, argv);
+    desk_remote_close();
     if (ctl->store)
         ctl->store->driver->close(&ctl->store);
     if (ctl->control >= 0)
@@ -113,38 +129,73 @@ static int unknown(int argc, char **argv) {
     return CTL_USAGE;
 }
 
+struct option_to {
+    const char *name, *is; /* "--config", "a file" */
+    const char **to;
+};
+
+/* "--name VALUE" or "--name=VALUE" at the front: how many words it takes; 0 for another one, -1 without a
+ * value. */
+static int option_at(const struct option_to *o, int argc, char **argv) {
+    size_t len = strlen(o->name);
+    if (strcmp(argv[0], o->name) == 0) {
+        if (argc < 2 || !argv[1][0])
+            return -1;
+        *o->to = argv[1];
+        return 2;
+    }
+    if (strncmp(argv[0], o->name, len) != 0 || argv[0][len] != '=')
+        return 0;
+    *o->to = argv[0] + len + 1;
+    return **o->to ? 1 : -1;
+}
+
+static bool option_mistake(const char *option, const char *is, int *code) {
+    if (is)
+        ctl_error("%s needs %s", option, is);
+    else
+        ctl_error("there is no option %s before the command", option);
+    ctl_hint("sekishoctl --help lists the options");
+    *code = CTL_USAGE;
+    return false;
+}
+
 /* The options before the command. True when there is a command to run; otherwise *code. */
-static bool options(struct ctl *ctl, int *argc, char ***argv, int *code) {
+static bool options(struct ctl *ctl, struct remote_wish *remote, int *argc, char ***argv, int *code) {
+    const struct option_to known[] = {{"-c", "a file", &ctl->config_path},
+                                      {"--config", "a file", &ctl->config_path},
+                                      {"--host", "a host", &remote->host},
+                                      {"--service", "a service's name", &remote->service}};
     while (*argc > 0 && (*argv)[0][0] == '-') {
-        const char *o = (*argv)[0], *path = NULL;
-        int taken = 1;
+        int taken = 0;
         *code = CTL_DONE;
-        if (strcmp(o, "--version") == 0) {
+        if (strcmp((*argv)[0], "--version") == 0) {
             puts("sekishoctl " SEKISHO_VERSION);
             return false;
         }
-        if (strncmp(o, "--config=", 9) == 0)
-            path = o + 9;
-        else if ((strcmp(o, "-c") == 0 || strcmp(o, "--config") == 0) && *argc > 1)
-            path = (*argv)[1], taken = 2;
-        if (!path || !*path) {
-            bool file = strcmp(o, "-c") == 0 || strncmp(o, "--config", 8) == 0;
-            ctl_error(file ? "%s needs a file" : "there is no option %s before the command", o);
-            ctl_hint("sekishoctl --help lists the options");
-            *code = CTL_USAGE;
-            return false;
+        for (size_t i = 0; i < sizeof known / sizeof known[0] && taken == 0; i++) {
+            taken = option_at(&known[i], *argc, *argv);
+            if (taken < 0)
+                return option_mistake((*argv)[0], known[i].is, code);
         }
-        ctl->config_path = path;
+        if (taken == 0)
+            return option_mistake((*argv)[0], NULL, code);
         *argc -= taken;
         *argv += taken;
     }
     return true;
 }
 
+/* An environment variable that is set to something. */
+static const char *environment(const char *name) {
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
 int main(int argc, char **argv) {
-    const char *environment = getenv("SEKISHO_CONF"), *terminal = getenv("TERM");
-    struct ctl ctl = {.config_path = environment && *environment ? environment : "/etc/sekisho/sekisho.conf",
-                      .control = -1};
+    const char *config = environment("SEKISHO_CONF"), *terminal = getenv("TERM");
+    struct ctl ctl = {.config_path = config ? config : "/etc/sekisho/sekisho.conf", .control = -1};
+    struct remote_wish remote = {.host = environment("SEKISHO_HOST")};
     argc--;
     argv++;
     umask(077);
@@ -152,12 +203,12 @@ int main(int argc, char **argv) {
     bool helping = take(&argc, argv, "--help");
     ctl.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && terminal && strcmp(terminal, "dumb") != 0;
     int code, words;
-    if (!options(&ctl, &argc, &argv, &code))
+    if (!options(&ctl, &remote, &argc, &argv, &code))
         return code;
     if (helping || (argc > 0 && strcmp(argv[0], "help") == 0))
         return help(helping ? argc : argc - 1, helping ? argv : argv + 1, ctl.colour);
     const struct command *c = command_find(argc, argv, &words);
     if (!c)
         return unknown(argc, argv);
-    return run(&ctl, c, argc - words + 1, argv + words - 1);
+    return run(&ctl, c, &remote, argc - words + 1, argv + words - 1);
 }

@@ -242,6 +242,7 @@ static void rule_number(struct console_table *t, const char *name, uint32_t valu
 
 void show_rules(struct console_table *t, const struct settings *s) {
     rule_text(t, "environment", s->environment);
+    rule_text(t, "operator_domain", s->operator_domain);
     rule_text(t, "ticket_pattern", s->ticket_pattern);
     rule_number(t, "provider_approvals", s->provider_approvals, "");
     rule_number(t, "approval_window", s->approval_window, "ms");

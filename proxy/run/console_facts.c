@@ -17,7 +17,12 @@
 #include <sys/stat.h>
 
 #define TRUST_LOOK_US 1000000
-#define TENANTS_MAX 100000
+#define NAMES_MAX 100000
+
+struct names { /* of the directory */
+    char (*name)[TENANT_ID_MAX + 1];
+    size_t count, cap;
+};
 
 static struct {
     const struct settings *settings;
@@ -25,8 +30,7 @@ static struct {
     struct stat store_file; /* the one that is open */
     bool read;              /* all of it, at `version` */
     uint64_t version;
-    char (*tenant)[TENANT_ID_MAX + 1];
-    size_t tenants, tenants_cap;
+    struct names tenants, operators;
     struct trust *trust;
     uint64_t trust_mark;
     int64_t trust_looked_us;
@@ -124,17 +128,32 @@ static bool store_replaced(void) {
            now.st_dev != facts.store_file.st_dev;
 }
 
-/* Only its name: what else a tenant has is none of the console's business, and freed at once. */
-static bool add_tenant(void *arg, struct tenant *t) {
-    if (facts.tenants == facts.tenants_cap) {
-        facts.tenants_cap = facts.tenants_cap ? 2 * facts.tenants_cap : 64;
-        void *bigger = realloc(facts.tenant, facts.tenants_cap * sizeof *facts.tenant);
+static bool add_name(struct names *n, const char *name) {
+    if (n->count == n->cap) {
+        n->cap = n->cap ? 2 * n->cap : 64;
+        void *bigger = realloc(n->name, n->cap * sizeof *n->name);
         if (!bigger)
             abort();
-        facts.tenant = bigger;
+        n->name = bigger;
     }
-    memcpy(facts.tenant[facts.tenants++], t->id, sizeof t->id);
-    return facts.tenants < TENANTS_MAX;
+    snprintf(n->name[n->count++], sizeof *n->name, "%s", name);
+    return n->count < NAMES_MAX;
+}
+
+/* Only its name: what else a tenant has is none of the console's business, and freed at once. */
+static bool add_tenant(void *arg, struct tenant *t) {
+    return add_name(&facts.tenants, t->id);
+}
+
+static bool add_operator(void *arg, const struct operator* o) {
+    return add_name(&facts.operators, o->id);
+}
+
+static enum store_result read_directory(struct store *s) {
+    _Static_assert(PERSON_MAX == TENANT_ID_MAX, "names of persons and tenants have the same room");
+    facts.tenants.count = facts.operators.count = 0;
+    enum store_result r = s->driver->tenants(s, add_tenant, NULL);
+    return r == STORE_OK ? s->driver->operators(s, add_operator, NULL) : r;
 }
 
 /* --- the statement log --- */
@@ -214,9 +233,8 @@ static bool read_store(struct failure *f) {
     enum store_result r = s->driver->version(s, &version);
     if (r == STORE_OK && facts.read && version == facts.version)
         return true;
-    facts.tenants = 0;
     if (r == STORE_OK)
-        r = s->driver->tenants(s, add_tenant, NULL);
+        r = read_directory(s);
     if (r == STORE_OK)
         r = read_statements();
     facts.read = r == STORE_OK;
@@ -257,12 +275,19 @@ struct console_look facts_look(const struct console_person *p) {
 }
 
 size_t facts_tenants(void) {
-    return facts.tenants;
+    return facts.tenants.count;
 }
 
 const char *facts_tenant(size_t index) {
-    assert(index < facts.tenants);
-    return facts.tenant[index];
+    assert(index < facts.tenants.count);
+    return facts.tenants.name[index];
+}
+
+bool facts_operator(const char *name) {
+    for (size_t i = 0; i < facts.operators.count; i++)
+        if (strcmp(facts.operators.name[i], name) == 0)
+            return true;
+    return false;
 }
 
 bool facts_statements(uint64_t after, bool (*each)(void *arg, const struct statement_row *row), void *arg,

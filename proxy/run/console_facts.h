@@ -18,6 +18,8 @@ struct console_look facts_look(const struct console_person *p);
 /* The tenants of the directory, in the order of ids. */
 size_t facts_tenants(void);
 const char *facts_tenant(size_t index);
+/* In the directory: necessary to get in, never sufficient. */
+bool facts_operator(const char *name);
 /* Rows of the statement log behind `after`. */
 bool facts_statements(uint64_t after, bool (*each)(void *arg, const struct statement_row *row), void *arg,
                       struct failure *f);

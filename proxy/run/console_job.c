@@ -97,6 +97,8 @@ static bool collect(void *arg, const struct grant_view *v) {
     struct console_look l = look_of(j);
     if (!rights_grant(l.person, l.trust, l.now, v))
         return true;
+    if (j->command->verb == VERB_ACCESS && !facts_operator(v->request->signer))
+        return true;
     if (j->command->verb == VERB_APPROVALS && !rights_awaits(l.person, l.grants, v, l.now)[0])
         return true;
     if (j->grant_count == j->grant_cap) {
