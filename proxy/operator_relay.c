@@ -7,6 +7,7 @@
  * not sent any more.
  */
 #include "clock.h"
+#include "drop.h"
 #include "magic.h"
 #include "observe.h"
 #include "secret.h"
@@ -22,6 +23,8 @@
 struct watch {
     uint32_t magic;
     struct observe *observe;
+    struct drop
+        notifications;        /* the tenant's NOTIFY payloads: PostgreSQL has no privilege for hearing them */
     bool busy;                /* inside the observer: an end from outside waits */
     enum close_reason doomed; /* that end */
     struct failure why;
@@ -139,11 +142,16 @@ static void instance_ended(struct session *s, struct watch *w) {
 }
 
 static bool read_out(struct session *s, struct watch *w) {
-    size_t got;
-    if (w->out_len == sizeof w->out || w->out_at < w->out_may)
+    static uint8_t scratch[BUFFER];
+    size_t room = sizeof w->out - w->out_len, got;
+    if (room <= DROP_HELD || w->out_at < w->out_may)
         return false;
-    enum stream_result r = stream_read(&s->instance, w->out + w->out_len, sizeof w->out - w->out_len, &got);
-    w->out_len += got;
+    room -= DROP_HELD;
+    enum stream_result r =
+        stream_read(&s->instance, scratch, room < sizeof scratch ? room : sizeof scratch, &got);
+    struct writer kept = writer_of(w->out + w->out_len, sizeof w->out - w->out_len);
+    drop_messages(&w->notifications, 'A', view_of(scratch, got), &kept);
+    w->out_len += kept.len;
     if (r == STREAM_END || r == STREAM_FAILED)
         instance_ended(s, w);
     return r == STREAM_OK;
@@ -151,7 +159,7 @@ static bool read_out(struct session *s, struct watch *w) {
 
 static void rearm(struct session *s, struct watch *w) {
     stream_want(&s->client, w->in_len == 0, w->out_at < w->out_may);
-    stream_want(&s->instance, w->out_len < sizeof w->out && w->out_at == w->out_may,
+    stream_want(&s->instance, sizeof w->out - w->out_len > DROP_HELD && w->out_at == w->out_may,
                 observe_outgoing(w->observe).len > 0);
 }
 
