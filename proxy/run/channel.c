@@ -19,6 +19,8 @@
 
 #define CHANNEL_MAGIC 0x5ec10001u
 #define HEADER 2
+#define DESCRIPTOR_COST 4096 /* of the queue's bytes: so few that no peer who does not read takes them all   \
+                              */
 #define BATCH 64 /* messages taken per turn of the loop, so that one loud peer does not starve the others */
 
 struct packet {
@@ -171,8 +173,13 @@ static int packet_send(int socket, const uint8_t *bytes, size_t len, int fd) {
     }
 }
 
+static size_t packet_cost(size_t len, int fd) {
+    return len + (fd >= 0 ? DESCRIPTOR_COST : 0);
+}
+
 static void packet_queue(struct channel *c, const uint8_t *bytes, size_t len, int fd) {
-    struct packet *p = c->queued + len <= CHANNEL_QUEUE_MAX ? malloc(sizeof *p + len) : NULL;
+    size_t cost = packet_cost(len, fd);
+    struct packet *p = c->queued + cost <= CHANNEL_QUEUE_MAX ? malloc(sizeof *p + len) : NULL;
     int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
     if (!p || (fd >= 0 && copy < 0)) {
         free(p);
@@ -185,7 +192,7 @@ static void packet_queue(struct channel *c, const uint8_t *bytes, size_t len, in
     p->len = len;
     memcpy(p->bytes, bytes, len);
     STAILQ_INSERT_TAIL(&c->queue, p, next);
-    c->queued += len;
+    c->queued += cost;
     event_add(c->writable, NULL);
 }
 
@@ -205,8 +212,7 @@ void channel_send(struct channel *c, enum message_code m, const struct writer *b
     if (sent == 0)
         packet_queue(c, bytes, HEADER + len, fd);
     c->deaf = sent < 0;
-    if (len > 512)
-        secret_wipe(bytes, HEADER + len); /* long messages carry keys */
+    secret_wipe(bytes, HEADER + len); /* keys and verifiers among them */
 }
 
 static void on_writable(evutil_socket_t socket, short what, void *arg) {
@@ -222,7 +228,7 @@ static void on_writable(evutil_socket_t socket, short what, void *arg) {
             return;
         }
         STAILQ_REMOVE_HEAD(&c->queue, next);
-        c->queued -= p->len;
+        c->queued -= packet_cost(p->len, p->fd);
         packet_free(p);
     }
     if (!STAILQ_EMPTY(&c->queue))
@@ -306,8 +312,7 @@ static bool receive(struct channel *c) {
     int fd = -1;
     int descriptors = take_descriptors(&m, &fd);
     deliver(c, &m, bytes, (size_t)n, fd, descriptors);
-    if (n > 512)
-        secret_wipe(bytes, (size_t)n);
+    secret_wipe(bytes, (size_t)n);
     return !c->broken && !c->freed;
 }
 

@@ -61,7 +61,7 @@ enum role channel_peer(const struct channel *c);
  * Asserts that we may say m to this peer. A full queue or a dead peer ends the channel soon (ended is called
  * from the loop). */
 void channel_send(struct channel *c, enum message_code m, const struct writer *body, int fd);
-/* Bytes still queued here. */
+/* Bytes still queued here; a descriptor counts as some thousands. */
 size_t channel_backlog(const struct channel *c);
 /* The message just received broke a rule: the channel ends after this callback. */
 void channel_offend(struct channel *c, const char *why);

@@ -5,10 +5,12 @@
 #include "channel.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -210,4 +212,34 @@ Test(channel, an_owner_may_free_it_inside_its_own_callback) {
     channel_free(&c);
     turn();
     cr_assert_str_eq(ended_why, "", "who freed it is not told");
+}
+
+static size_t all_descriptors(void) {
+    size_t count = 0;
+    DIR *open_ones = opendir("/proc/self/fd");
+    while (readdir(open_ones))
+        count++;
+    closedir(open_ones);
+    return count;
+}
+
+/* A cell that asks for sockets and takes none must not use up the broker's descriptors. */
+Test(channel, descriptors_for_a_peer_who_does_not_read_are_few) {
+    struct rlimit most;
+    uint8_t request[8] = {0};
+    struct writer body = writer_of(request, sizeof request);
+    writer_u64(&body, 1);
+    getrlimit(RLIMIT_NOFILE, &most);
+    most.rlim_cur = most.rlim_max < 20000 ? most.rlim_max : 20000;
+    setrlimit(RLIMIT_NOFILE, &most);
+    between(R_BROKER, R_CELL);
+    size_t before = all_descriptors(), highest = 0;
+    for (int i = 0; i < 10000; i++)
+        channel_send(broker_end, M_ADMITTED, &body, STDIN_FILENO);
+    highest = all_descriptors();
+    cr_assert_lt(highest - before, 3000, "%zu descriptors are held for it", highest - before);
+    turn();
+    cr_assert_str_eq(ended_why, "does not take what it is sent");
+    cr_assert_leq(all_descriptors(), before);
+    close(peer);
 }
