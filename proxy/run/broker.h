@@ -37,6 +37,7 @@ struct broker_cell {
     char tenant[TENANT_ID_MAX + 1];
     struct channel *channel;
     uint32_t asking;   /* verifiers it waits for */
+    uint32_t cancels;  /* connections for cancel requests that are being made */
     uint64_t told;     /* fingerprint of the TENANT and INSTANCE_TRUST last sent */
     UT_hash_handle hh; /* by id */
 };
@@ -93,6 +94,8 @@ void verifiers_ask_again(void);
 void connect_begin(struct broker_cell *c, uint64_t request, uint64_t session, const struct tenant *t,
                    const struct address *only);
 void connect_cell_gone(const struct broker_cell *c);
+/* The session is over before its connection was made. */
+void connect_forget(uint64_t session);
 
 /* broker_console.c */
 void console_peer(int fd);

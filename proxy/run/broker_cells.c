@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define CELL_MAGIC 0x5ec10007u
+#define CANCELS_MAX 64  /* connections for cancel requests one cell may be waiting for; more are forgotten */
 #define ASKING_MAX 4096 /* verifiers one cell may wait for at once */
 
 /* --- counts and holdings --- */
@@ -310,13 +311,33 @@ static bool take_admit(struct broker_cell *c, struct reader *body) {
     return true;
 }
 
+/* What a cell may claim to hold: its tenant's share, so that nobody fills the node by claiming. */
+static bool may_hold_more(const struct broker_cell *c, const struct tenant *t) {
+    struct tenant_count *n;
+    HASH_FIND_STR(broker.counts, c->tenant, n);
+    uint32_t most = t && t->max_connections ? t->max_connections : broker.settings->tenant_max_connections;
+    return !n || n->sessions < most;
+}
+
+/* Over the limit, which may have been lowered, a session ends: it must not go on unknown to us. */
+static void cut_unheld(struct broker_cell *c, uint64_t session) {
+    struct holding h = {.session = session, .cell = c};
+    struct failure f;
+    failure_set(&f, "57P01", "connect again", "terminating connection because there are too many");
+    cells_cut(&h, CLOSE_KILLED, &f);
+}
+
 static bool take_hold(struct broker_cell *c, struct reader *body) {
     uint64_t session;
     struct admission_request q = {0};
     if (!take_claim(c, body, &session, &q) || holding_find(session))
         return false;
-    struct holding *h = holding_add(c, session, &q);
     const struct tenant *t = snapshot_tenant(broker.snapshot, c->tenant);
+    if (!may_hold_more(c, t)) {
+        cut_unheld(c, session);
+        return true;
+    }
+    struct holding *h = holding_add(c, session, &q);
     if (t && t->address_count > 0)
         h->instance = t->address[0];
     cut_if_forbidden(h);
@@ -337,8 +358,11 @@ static bool take_release(struct broker_cell *c, struct reader *body) {
     struct holding *h = holding_find(reader_u64(body));
     if (!reader_done(body) || (h && h->cell != c))
         return false;
-    if (h) /* none: it was refused, or the broker was restarted since */
-        holding_remove(h);
+    if (!h) /* it was refused, or the broker was restarted since */
+        return true;
+    if (h->instance.family == 0)
+        connect_forget(h->session);
+    holding_remove(h);
     return true;
 }
 
@@ -348,7 +372,7 @@ static bool take_cancel(struct broker_cell *c, struct reader *body) {
     if (!reader_done(body) || (h && h->cell != c))
         return false;
     const struct tenant *t = snapshot_tenant(broker.snapshot, c->tenant);
-    if (h && t)
+    if (h && t && t->state == TENANT_ACTIVE && c->cancels < CANCELS_MAX)
         connect_begin(c, request, 0, t, h->instance.family ? &h->instance : NULL);
     return true;
 }

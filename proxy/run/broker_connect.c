@@ -31,6 +31,9 @@ struct connecting {
 static struct connecting *all;
 
 static void connecting_free(struct connecting *c) {
+    struct broker_cell *cell = cells_find(c->cell);
+    if (cell && c->session == 0)
+        cell->cancels--;
     if (c->previous)
         c->previous->next = c->next;
     else
@@ -138,6 +141,7 @@ void connect_begin(struct broker_cell *cell, uint64_t request, uint64_t session,
         abort();
     *c = (struct connecting){
         .magic = CONNECT_MAGIC, .cell = cell->id, .request = request, .session = session, .fd = -1};
+    cell->cancels += session == 0;
     snprintf(c->why, sizeof c->why, "no address is known");
     c->count = only ? 1 : t->address_count;
     for (size_t i = 0; i < c->count; i++)
@@ -155,6 +159,14 @@ void connect_cell_gone(const struct broker_cell *cell) {
     for (struct connecting *c = all, *next; c; c = next) {
         next = c->next;
         if (c->cell == cell->id)
+            connecting_free(c);
+    }
+}
+
+void connect_forget(uint64_t session) {
+    for (struct connecting *c = all, *next; c; c = next) {
+        next = c->next;
+        if (c->session == session)
             connecting_free(c);
     }
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define ASK_AGAIN_MS 1000
+#define BACKLOG_MOST (CHANNEL_QUEUE_MAX / 2)
 
 static struct ward *ward_find(struct gate *g, const char *tenant) {
     struct ward *w;
@@ -64,6 +65,7 @@ static void on_ask_again(evutil_socket_t fd, short what, void *arg) {
     bool somebody_waits = false;
     for (struct ward *w = g->wards, *next; w; w = next) {
         next = w->hh.next;
+        visitors_place(&w->waiting);
         if (!TAILQ_EMPTY(&w->waiting)) {
             somebody_waits = true;
             ward_ask(g, w);
@@ -82,11 +84,12 @@ void wards_begin(struct gate *g) {
         abort();
 }
 
-/* The open cells in turn; NULL when there is none. */
+/* The open cells in turn; NULL when there is none. One that does not take what it was given gets no more:
+ * whom it keeps waiting waits here, where visitors are counted. */
 static struct gate_cell *ward_next_cell(struct ward *w) {
     struct gate_cell *cell;
     TAILQ_FOREACH(cell, &w->cells, in_ward) {
-        if (cell->retired)
+        if (cell->retired || channel_backlog(cell->channel) > BACKLOG_MOST)
             continue;
         TAILQ_REMOVE(&w->cells, cell, in_ward);
         TAILQ_INSERT_TAIL(&w->cells, cell, in_ward);

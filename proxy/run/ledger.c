@@ -128,7 +128,7 @@ static void take_record(struct peer *p, struct channel *c, struct reader *body) 
         channel_offend(c, "sent a record it may not say");
         return;
     }
-    if (p->who.role == R_CELL || p->who.role == R_OPERATOR)
+    if (p->who.role == R_CELL || p->who.role == R_OPERATOR || p->who.role == R_LOBBY)
         snprintf(tenant, sizeof tenant, "%s", p->who.tenant);
     if (tenant[0] && !files_tenant_valid(tenant)) {
         channel_offend(c, "named a tenant wrongly");
