@@ -194,11 +194,20 @@ static void leave_soon(void) {
         cell.leaving = role_timer(LEAVE_POLL_MS, true, try_to_leave, NULL);
 }
 
+static void watch_idleness(void);
+
 static void on_idle(evutil_socket_t fd, short what, void *arg) {
     event_free(cell.idle);
     cell.idle = NULL;
-    if (cell.all.table || !cell.gate)
+    if (cell.all.table)
         return;
+    if (!cell.gate) { /* a gate that gave us up does not come back, and our place is another cell's */
+        if (sessions_said(&cell.all))
+            role_leave();
+        else
+            watch_idleness();
+        return;
+    }
     struct writer w = with_request(cell.all.handed_over);
     channel_send(cell.gate, M_IDLE, &w, -1);
 }
@@ -254,6 +263,8 @@ static void on_gate_message(void *arg, struct channel *c, enum message_code m, s
 static void on_gate_ended(void *arg, struct channel *c, const char *why) {
     cell.gate = NULL;
     cell.all.handed_over = 0;
+    if (!cell.all.table)
+        watch_idleness();
 }
 
 /* The gate's connections are taken only once there is a certificate to show and an instance to go to. */

@@ -8,12 +8,16 @@
 #include "magic.h"
 #include "role.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define SESSIONS_MAGIC 0x5ec10006u
 #define WAITING_MAX 10000
+#define LOGINS_MOST 4096 /* unfinished at once: each holds a login's memory (session.h) */
+#define SECOND_US 1000000
 
 struct waiting {
     struct waiting *next;
@@ -29,6 +33,10 @@ void sessions_begin(struct sessions *all, enum role role, const struct ports *po
     all->role = role;
     all->corridor.ports = ports;
     all->corridor.arg = all;
+    /* Each session needs a second socket later: half of the descriptors are left for those. */
+    struct rlimit most;
+    bool known = getrlimit(RLIMIT_NOFILE, &most) == 0 && most.rlim_cur < INT_MAX;
+    all->descriptors_most = known ? (int)(most.rlim_cur / 2) : INT_MAX;
 }
 
 static bool read_arrival(struct reader *body, struct arrival *a) {
@@ -42,6 +50,23 @@ static bool read_arrival(struct reader *body, struct arrival *a) {
     return good && reader_done(body) && a->refusal < REFUSAL_COUNT && a->session != 0;
 }
 
+/* Without a descriptor to take the next one our channels would break. One line a second about it. */
+static void turn_away(struct sessions *all, int fd) {
+    close(fd);
+    all->turned_away++;
+    int64_t now_us = clock_now().mono_us;
+    if (now_us - all->turned_away_us < SECOND_US)
+        return;
+    log_warning("%u unfinished logins: connections are turned away", all->corridor.logins);
+    struct record r;
+    record_begin(&r, EVENT_SESSION_REFUSED, 0);
+    record_text(&r, FIELD_REASON, view_text(refusal_name(REFUSAL_OVERLOAD)));
+    record_number(&r, FIELD_TIMES, all->turned_away);
+    sessions_note(all, &r);
+    all->turned_away = 0;
+    all->turned_away_us = now_us;
+}
+
 void sessions_arrive(struct sessions *all, struct channel *gate, struct reader *body, int fd) {
     struct arrival a = {0};
     bool tenantless = all->role == R_LOBBY;
@@ -52,6 +77,10 @@ void sessions_arrive(struct sessions *all, struct channel *gate, struct reader *
         return;
     }
     all->handed_over++;
+    if (fd > all->descriptors_most || all->corridor.logins >= LOGINS_MOST) {
+        turn_away(all, fd);
+        return;
+    }
     struct session *s = session_new(&all->corridor, &a, fd);
     if (!s) {
         log_error("out of memory: a connection was dropped");

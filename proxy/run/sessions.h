@@ -18,6 +18,9 @@ struct sessions {
     struct channel *ledger;
     struct waiting *first, *last; /* records for a ledger that is away */
     size_t waiting;
+    int descriptors_most; /* the highest an arriving connection may have */
+    uint32_t turned_away; /* since the last line about it */
+    int64_t turned_away_us;
     uint64_t handed_over;                  /* hand-overs received from the present gate */
     void (*emptied)(struct sessions *all); /* the last session has ended */
     /* Operators: the answer to a statement's record, and the loss of whoever would answer. May be NULL. */
