@@ -6,6 +6,7 @@
 #include "grants.h"
 #include "grants_parts.h"
 #include "magic.h"
+#include "ticket.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,13 @@ struct search {
     bool near_fits; /* its database is the one that was asked for */
 };
 
+/* Signed by whomever: a request that names no ticket gives nothing, unless it is an emergency. What the
+ * pattern is now counts; that of back then nobody knows. */
+bool ticket_counts(const struct grants *g, const struct grant *t) {
+    const struct statement *r = &t->request->st;
+    return r->class == CLASS_EMERGENCY || ticket_matches(g->limits.ticket_pattern, r->ticket);
+}
+
 static int nearness(enum grant_state s, bool fits) {
     int by_state = s == GRANT_ACTIVE ? 3 : s == GRANT_SCHEDULED ? 2 : s == GRANT_REQUESTED ? 1 : 0;
     return by_state == 0 ? 0 : by_state + (fits ? 3 : 0);
@@ -74,10 +82,10 @@ static bool better(const struct judgement *a, const struct judgement *b) {
     return a->scope != b->scope ? a->scope > b->scope : a->ends > b->ends;
 }
 
-static void consider(struct search *s, const struct grant *t, const struct judgement *j,
-                     const char *database) {
+static void consider(struct search *s, const struct grants *g, const struct grant *t,
+                     const struct judgement *j, const char *database) {
     bool fits = databases_contain(j->databases, view_text(database));
-    if (fits && j->state == GRANT_ACTIVE) {
+    if (fits && j->state == GRANT_ACTIVE && ticket_counts(g, t)) {
         if (!s->best || better(j, &s->best_judged)) {
             s->best = t;
             s->best_judged = *j;
@@ -103,6 +111,8 @@ static void say_near(const struct search *s, char because[160]) {
         snprintf(because, 160, "grant %s is for other databases", s->near->id);
     else if (j->state == GRANT_SCHEDULED)
         snprintf(because, 160, "grant %s begins at %s", s->near->id, at);
+    else if (j->state == GRANT_ACTIVE)
+        snprintf(because, 160, "grant %s names no ticket", s->near->id);
     else
         snprintf(because, 160, "grant %s is awaiting approval", s->near->id);
 }
@@ -120,7 +130,7 @@ static void search(const struct grants *g, const char *operator, const char * te
         if (shut)
             *lock = shut;
         else
-            consider(s, t, &j, database);
+            consider(s, g, t, &j, database);
     }
 }
 
@@ -194,8 +204,11 @@ bool grants_still(const struct grants *g, const char *grant, const char *operato
     }
     struct judgement j;
     judge(g, t, now, &j);
-    if (j.state == GRANT_ACTIVE)
+    if (j.state == GRANT_ACTIVE && ticket_counts(g, t))
         return true;
-    say_over(t, &j, failure);
+    if (j.state == GRANT_ACTIVE)
+        failure_set(failure, "57P01", NULL, "break-glass grant %s names no ticket", t->id);
+    else
+        say_over(t, &j, failure);
     return false;
 }

@@ -101,7 +101,7 @@ void grants_access(const struct grants *g, const char *tenant, int64_t now, gran
         if (strcmp(t->request->st.tenant, tenant) != 0)
             continue;
         describe(g, t, time_of(g, now), &v);
-        if (v.state == GRANT_ACTIVE && !v.locked && !each(arg, &v))
+        if (v.state == GRANT_ACTIVE && !v.locked && ticket_counts(g, t) && !each(arg, &v))
             return;
     }
 }

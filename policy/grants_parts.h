@@ -156,6 +156,7 @@ bool state_over(enum grant_state s);
 
 /* --- grants_decide.c --- */
 
+bool ticket_counts(const struct grants *g, const struct grant *t);
 bool lock_holds(const struct grants *g, const struct entry *lock, int64_t now);
 /* The lock that keeps this operator out of this tenant, or this grant shut; NULL. */
 const struct entry *lock_on(const struct grants *g, const char *operator, const char * tenant,
