@@ -193,6 +193,16 @@ class Operators:
             return refused.fields
         raise AssertionError(f"{operator} was let in to {tenant}")
 
+    def refusal_or_none(self, operator="alice", tenant="acme", **more):
+        """The sentence of the refusal; "in" when there is none; "" when the connection broke."""
+        try:
+            self.wire(operator, tenant, **more).close()
+        except Refused as refused:
+            return refused.fields["M"]
+        except (OSError, Closed):
+            return ""
+        return "in"
+
     def wire(self, operator="alice", tenant="acme", database="app", certificate=None, log_in=True, **parameters):
         """The protocol by hand, logged in: what follows is up to the test."""
         base = self.folder / (certificate or operator)
