@@ -98,11 +98,13 @@ def works(proxy, tenant):
 def drilled():
     """A fleet of its own, whose sanitizer leaves SIGSEGV to the kernel, so that the log names the real signal."""
     fleet = Fleet()
-    proxy = fleet.proxy(environment={"ASAN_OPTIONS": "handle_segv=0:quarantine_size_mb=4"}, **SETTINGS)
-    for tenant in ("acme", "globex"):
-        proxy.add(tenant, fleet.instance(tenant))
-    yield proxy.start()
-    fleet.stop()
+    try:
+        proxy = fleet.proxy(environment={"ASAN_OPTIONS": "handle_segv=0:quarantine_size_mb=4"}, **SETTINGS)
+        for tenant in ("acme", "globex"):
+            proxy.add(tenant, fleet.instance(tenant))
+        yield proxy.start()
+    finally:
+        fleet.stop()
 
 
 def test_globex_never_notices_that_acmes_cell_is_killed_again_and_again(drilled):
