@@ -10,17 +10,17 @@
 
 static void text_or_null(struct console_table *t, const char *text) {
     if (text && text[0])
-        table_text(t, text);
+        rows_text(t, text);
     else
-        table_null(t);
+        rows_null(t);
 }
 
 static void tenant_cell(struct console_table *t, const char *tenant) {
-    table_text(t, tenant[0] ? tenant : "-");
+    rows_text(t, tenant[0] ? tenant : "-");
 }
 
 static void yes_no(struct console_table *t, bool yes) {
-    table_text(t, yes ? "yes" : "no");
+    rows_text(t, yes ? "yes" : "no");
 }
 
 void show_help(struct console_table *t, const struct console_person *p) {
@@ -31,8 +31,8 @@ void show_help(struct console_table *t, const struct console_person *p) {
         if (!(d->who & p->who))
             continue;
         console_usage((enum console_verb)verb, &w);
-        table_cell(t, writer_view(&w));
-        table_text(t, d->summary);
+        rows_cell(t, writer_view(&w));
+        rows_text(t, d->summary);
     }
 }
 
@@ -54,34 +54,34 @@ static void missing_text(const struct grant_view *v, char out[96]) {
 void show_grant_row(struct console_table *t, const struct console_look *l, const struct grant_view *v) {
     char missing[96];
     missing_text(v, missing);
-    table_text(t, v->id);
-    table_text(t, grant_state_name(v->state));
-    table_text(t, v->request->tenant);
-    table_text(t, v->request->signer);
-    table_text(t, class_name(v->request->class));
-    table_text(t, scope_name(v->scope));
-    table_text(t, v->request->ticket);
-    table_text(t, v->request->reason);
-    table_text(t, v->databases);
-    table_instant(t, v->begins);
-    table_instant(t, v->ends);
+    rows_text(t, v->id);
+    rows_text(t, grant_state_name(v->state));
+    rows_text(t, v->request->tenant);
+    rows_text(t, v->request->signer);
+    rows_text(t, class_name(v->request->class));
+    rows_text(t, scope_name(v->scope));
+    rows_text(t, v->request->ticket);
+    rows_text(t, v->request->reason);
+    rows_text(t, v->databases);
+    rows_instant(t, v->begins);
+    rows_instant(t, v->ends);
     text_or_null(t, v->approvers);
     text_or_null(t, missing);
     text_or_null(t, rights_awaits(l->person, l->grants, v, l->now));
     yes_no(t, v->locked);
-    table_text(t, v->digest);
+    rows_text(t, v->digest);
 }
 
 static void pair(struct console_table *t, const char *name, const char *value) {
     if (!value || !value[0])
         return;
-    table_text(t, name);
-    table_text(t, value);
+    rows_text(t, name);
+    rows_text(t, value);
 }
 
 static void pair_instant(struct console_table *t, const char *name, int64_t seconds) {
-    table_text(t, name);
-    table_instant(t, seconds);
+    rows_text(t, name);
+    rows_instant(t, seconds);
 }
 
 void show_grant(struct console_table *t, const struct console_look *l, const struct grant_view *v) {
@@ -127,14 +127,14 @@ static bool lock_row(void *arg, const struct lock_view *v) {
     struct console_table *t = s->table;
     if (!rights_tenant(s->look->person, v->lock->tenant))
         return true;
-    table_text(t, v->digest);
+    rows_text(t, v->digest);
     tenant_cell(t, v->lock->tenant);
-    table_text(t, lock_object_name(v->lock->object));
-    table_text(t, v->lock->name);
-    table_text(t, v->lock->reason);
-    table_text(t, v->lock->signer);
-    table_instant(t, v->lock->at);
-    table_text(t, v->by_tenant ? "the tenant" : "the provider");
+    rows_text(t, lock_object_name(v->lock->object));
+    rows_text(t, v->lock->name);
+    rows_text(t, v->lock->reason);
+    rows_text(t, v->lock->signer);
+    rows_instant(t, v->lock->at);
+    rows_text(t, v->by_tenant ? "the tenant" : "the provider");
     return true;
 }
 
@@ -146,15 +146,15 @@ void show_locks(struct console_table *t, const struct console_look *l) {
 void show_policy(struct console_table *t, const struct console_look *l, const char *tenant) {
     struct policy_view v;
     grants_policy(l->grants, tenant, l->now, &v);
-    table_text(t, tenant);
-    table_text(t, consent_name(v.consent));
-    table_number(t, v.provider_approvals);
-    table_text(t, scope_name(v.emergency_scope));
+    rows_text(t, tenant);
+    rows_text(t, consent_name(v.consent));
+    rows_number(t, v.provider_approvals);
+    rows_text(t, scope_name(v.emergency_scope));
     text_or_null(t, v.statement ? v.statement->signer : NULL);
     if (v.statement)
-        table_instant(t, v.statement->at);
+        rows_instant(t, v.statement->at);
     else
-        table_null(t);
+        rows_null(t);
 }
 
 static void days_cell(struct console_table *t, uint8_t days) {
@@ -164,20 +164,20 @@ static void days_cell(struct console_table *t, uint8_t days) {
     for (unsigned i = 0; i < 7; i++)
         if (days & 1u << i)
             writer_format(&w, "%s%s", w.len > 0 ? "," : "", names[i]);
-    table_cell(t, writer_view(&w));
+    rows_cell(t, writer_view(&w));
 }
 
 static void minute_cell(struct console_table *t, unsigned minute) {
     char text[16];
     snprintf(text, sizeof text, "%02u:%02u", minute / 60, minute % 60);
-    table_text(t, text);
+    rows_text(t, text);
 }
 
 static void zone_cell(struct console_table *t, int minutes) {
     char text[16];
     unsigned east = (unsigned)(minutes < 0 ? -minutes : minutes);
     snprintf(text, sizeof text, "%c%02u:%02u", minutes < 0 ? '-' : '+', east / 60, east % 60);
-    table_text(t, text);
+    rows_text(t, text);
 }
 
 static bool standing_row(void *arg, const struct standing_view *v) {
@@ -186,17 +186,17 @@ static bool standing_row(void *arg, const struct standing_view *v) {
     const struct statement *c = v->standing;
     if (!rights_tenant(s->look->person, c->tenant))
         return true;
-    table_text(t, v->digest);
-    table_text(t, c->tenant);
-    table_text(t, scope_name(c->scope));
+    rows_text(t, v->digest);
+    rows_text(t, c->tenant);
+    rows_text(t, scope_name(c->scope));
     days_cell(t, c->days);
     minute_cell(t, c->from);
     minute_cell(t, c->to);
     zone_cell(t, c->zone);
-    table_number(t, c->max_duration);
-    table_instant(t, c->not_before);
-    table_instant(t, c->not_after);
-    table_text(t, c->signer);
+    rows_number(t, c->max_duration);
+    rows_instant(t, c->not_before);
+    rows_instant(t, c->not_after);
+    rows_text(t, c->signer);
     yes_no(t, v->open);
     return true;
 }
@@ -216,22 +216,22 @@ void show_trust(struct console_table *t, const struct console_look *l) {
         if (!rights_key(l->person, k))
             continue;
         text_base64(&w, view_of(k->public, sizeof k->public));
-        table_text(t, k->name);
-        table_text(t, trust_role_name(k->role));
+        rows_text(t, k->name);
+        rows_text(t, trust_role_name(k->role));
         tenant_cell(t, k->tenant);
-        table_instant(t, k->not_before);
-        table_instant(t, k->not_after);
+        rows_instant(t, k->not_before);
+        rows_instant(t, k->not_after);
         if (k->withdrawn == TRUST_NEVER)
-            table_text(t, "-");
+            rows_text(t, "-");
         else
-            table_instant(t, k->withdrawn);
-        table_cell(t, writer_view(&w));
+            rows_instant(t, k->withdrawn);
+        rows_cell(t, writer_view(&w));
     }
 }
 
 static void rule_text(struct console_table *t, const char *name, const char *value) {
-    table_text(t, name);
-    table_text(t, value);
+    rows_text(t, name);
+    rows_text(t, value);
 }
 
 static void rule_number(struct console_table *t, const char *name, uint32_t value, const char *unit) {
@@ -261,12 +261,12 @@ void show_statement(struct console_table *t, uint64_t n, const struct statement 
     statement_digest(body, digest);
     statement_digest_text(digest, text);
     text_base64(&w, signature);
-    table_number(t, n);
-    table_text(t, statement_kind_name(s->kind));
+    rows_number(t, n);
+    rows_text(t, statement_kind_name(s->kind));
     tenant_cell(t, s->tenant);
-    table_text(t, s->signer);
-    table_instant(t, s->at);
-    table_text(t, text);
-    table_cell(t, body);
-    table_cell(t, writer_view(&w));
+    rows_text(t, s->signer);
+    rows_instant(t, s->at);
+    rows_text(t, text);
+    rows_cell(t, body);
+    rows_cell(t, writer_view(&w));
 }

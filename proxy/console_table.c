@@ -12,14 +12,14 @@
 #define CELL_NULL UINT32_MAX
 #define SMALLEST 4096
 
-void table_begin(struct console_table *t, size_t columns) {
+void rows_begin(struct console_table *t, size_t columns) {
     assert(columns > 0 && columns <= CONSOLE_COLUMNS_MAX);
     memset(t, 0, sizeof *t);
     t->magic = CONSOLE_TABLE_MAGIC;
     t->columns = columns;
 }
 
-void table_end(struct console_table *t) {
+void rows_end(struct console_table *t) {
     if (t->magic == 0)
         return;
     MAGIC_CHECK(t, CONSOLE_TABLE_MAGIC);
@@ -53,32 +53,32 @@ static void put(struct console_table *t, uint32_t len, struct view v) {
     }
 }
 
-void table_cell(struct console_table *t, struct view v) {
+void rows_cell(struct console_table *t, struct view v) {
     assert(v.len < CELL_NULL);
     put(t, (uint32_t)v.len, v);
 }
 
-void table_text(struct console_table *t, const char *text) {
-    table_cell(t, view_text(text));
+void rows_text(struct console_table *t, const char *text) {
+    rows_cell(t, view_text(text));
 }
 
-void table_number(struct console_table *t, uint64_t n) {
+void rows_number(struct console_table *t, uint64_t n) {
     char text[24];
     snprintf(text, sizeof text, "%llu", (unsigned long long)n);
-    table_text(t, text);
+    rows_text(t, text);
 }
 
-void table_instant(struct console_table *t, int64_t seconds) {
+void rows_instant(struct console_table *t, int64_t seconds) {
     char text[INSTANT_TEXT];
     instant_text(seconds, text);
-    table_text(t, text);
+    rows_text(t, text);
 }
 
-void table_null(struct console_table *t) {
+void rows_null(struct console_table *t) {
     put(t, CELL_NULL, view_of(NULL, 0));
 }
 
-bool table_take(struct console_table *t, struct view cell[CONSOLE_COLUMNS_MAX]) {
+bool rows_take(struct console_table *t, struct view cell[CONSOLE_COLUMNS_MAX]) {
     MAGIC_CHECK(t, CONSOLE_TABLE_MAGIC);
     if (t->rows == 0) {
         assert(t->cells == 0);

@@ -20,15 +20,15 @@ struct console_table {
     size_t rows;    /* whole ones, not yet given out */
 };
 
-void table_begin(struct console_table *t, size_t columns);
-void table_end(struct console_table *t);
-void table_cell(struct console_table *t, struct view v);
-void table_text(struct console_table *t, const char *text);
-void table_number(struct console_table *t, uint64_t n);
-void table_instant(struct console_table *t, int64_t seconds);
-void table_null(struct console_table *t);
+void rows_begin(struct console_table *t, size_t columns);
+void rows_end(struct console_table *t);
+void rows_cell(struct console_table *t, struct view v);
+void rows_text(struct console_table *t, const char *text);
+void rows_number(struct console_table *t, uint64_t n);
+void rows_instant(struct console_table *t, int64_t seconds);
+void rows_null(struct console_table *t);
 /* The next whole row; the cells are valid until the table is written to again. False: none is left, and the
  * buffer is empty again. */
-bool table_take(struct console_table *t, struct view cell[CONSOLE_COLUMNS_MAX]);
+bool rows_take(struct console_table *t, struct view cell[CONSOLE_COLUMNS_MAX]);
 
 #endif

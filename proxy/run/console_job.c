@@ -343,9 +343,9 @@ static void session_row(struct console_job *j, const json_t *s) {
         return;
     for (size_t i = 0; i < 8; i++) {
         if (value[i][0])
-            table_text(&j->table, value[i]);
+            rows_text(&j->table, value[i]);
         else
-            table_null(&j->table);
+            rows_null(&j->table);
     }
 }
 
@@ -376,9 +376,9 @@ static bool begin_signed(struct console_job *j, struct failure *f) {
     if (!facts_submit(j->order.person, j->command->verb, console_command_value(j->command, ARGUMENT_BODY),
                       console_command_value(j->command, ARGUMENT_SIGNATURE), &r, f))
         return false;
-    table_text(&j->table, r.id);
-    table_text(&j->table, r.digest);
-    table_number(&j->table, r.n);
+    rows_text(&j->table, r.id);
+    rows_text(&j->table, r.digest);
+    rows_number(&j->table, r.n);
     return true;
 }
 
@@ -407,7 +407,7 @@ struct console_job *job_new(const struct job_order *order, const struct console_
     j->magic = CONSOLE_JOB_MAGIC;
     j->order = *order;
     j->command = c;
-    table_begin(&j->table, console_columns(d->columns, name));
+    rows_begin(&j->table, console_columns(d->columns, name));
     reading_begin(&j->reading, order->wake, order->arg);
     begin_fn *begin = beginnings[c->verb];
     assert(begin || d->kinds);
@@ -424,7 +424,7 @@ void job_free(struct console_job **j) {
     control_forget(&(*j)->ask);
     json_decref((*j)->sessions);
     scroll_close(&(*j)->scroll);
-    table_end(&(*j)->table);
+    rows_end(&(*j)->table);
     free((*j)->read);
     free((*j)->grants);
     (*j)->magic = 0;
@@ -458,7 +458,7 @@ enum job_next job_next(struct console_job *j, struct view cell[CONSOLE_COLUMNS_M
     if (j->reading.pending > 0)
         return JOB_WAIT;
     *cells = j->table.columns;
-    if (table_take(&j->table, cell))
+    if (rows_take(&j->table, cell))
         return JOB_ROW;
     return j->fill ? fill_table(j, f) : JOB_DONE;
 }

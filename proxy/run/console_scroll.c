@@ -104,15 +104,15 @@ static void member_cell(struct console_table *t, const json_t *object, const cha
     for (int i = 0; i < 4 && names[i]; i++) {
         const json_t *value = json_object_get(object, names[i]);
         if (json_is_integer(value)) {
-            table_number(t, (uint64_t)json_integer_value(value));
+            rows_number(t, (uint64_t)json_integer_value(value));
             return;
         }
         if (json_is_string(value)) {
-            table_cell(t, view_of(json_string_value(value), json_string_length(value)));
+            rows_cell(t, view_of(json_string_value(value), json_string_length(value)));
             return;
         }
     }
-    table_null(t);
+    rows_null(t);
 }
 
 static void audit_row(struct console_table *t, const json_t *object, struct view line) {
@@ -122,7 +122,7 @@ static void audit_row(struct console_table *t, const json_t *object, struct view
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         member_cell(t, object, names[i]);
-    table_cell(t, line);
+    rows_cell(t, line);
 }
 
 /* --- the way through --- */
@@ -221,10 +221,10 @@ static void head_row(struct console_table *t, const char *tenant, struct view li
     json_t *object = json_loadb((const char *)line.at, line.len, JSON_ALLOW_NUL, NULL);
     verify_hash(line, hash);
     text_hex(&w, view_of(hash, sizeof hash));
-    table_text(t, tenant[0] ? tenant : "-");
+    rows_text(t, tenant[0] ? tenant : "-");
     member_cell(t, object, n);
     member_cell(t, object, time);
-    table_cell(t, writer_view(&w));
+    rows_cell(t, writer_view(&w));
     json_decref(object);
 }
 
