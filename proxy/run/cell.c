@@ -410,12 +410,16 @@ static void on_idle_check(evutil_socket_t fd, short what, void *arg) {
 static void on_settings(void *arg, const struct settings *s) {
     cell.all.corridor.settings = s;
     cell.all.corridor.base = role_base();
+    if (cell.idle) /* the time may be another now */
+        watch_idleness();
     if (s->idle_timeout > 0 && !cell.idle_check)
         cell.idle_check = role_timer(1000, true, on_idle_check, NULL);
     else if (s->idle_timeout == 0 && cell.idle_check) {
         event_free(cell.idle_check);
         cell.idle_check = NULL;
     }
+    if (cell.idle)
+        watch_idleness(); /* the timeout may have changed */
 }
 
 static void on_peer(void *arg, const struct role_peer *peer, int fd) {

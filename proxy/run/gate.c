@@ -16,6 +16,7 @@ static void on_settings(void *arg, const struct settings *s) {
     struct gate *g = arg;
     MAGIC_CHECK(g, GATE_MAGIC);
     g->settings = s;
+    visitors_await(g); /* the login timeout may have changed */
 }
 
 /* Broker, ledger and lobby: each is away between its end and the supervisor's next introduction. */

@@ -125,6 +125,8 @@ void visitor_handover(struct visitor **v, struct channel *to, enum refusal refus
 void visitor_wait(struct visitor *v, struct visitors *line);
 /* New connections are refused; those under way are sent off. */
 void visitors_drain(struct gate *g);
+/* Arms the timer for whoever has waited longest; again when the login timeout has changed. */
+void visitors_await(struct gate *g);
 
 /* gate_route.c: whose visitor is it */
 void gate_routes_message(struct gate *g, struct channel *c, enum message_code m, struct reader *body);

@@ -221,10 +221,12 @@ static int64_t deadline_us(const struct visitor *v) {
     return v->accepted_us + (int64_t)v->gate->settings->login_timeout * 1000;
 }
 
-static void await_oldest(struct gate *g) {
+void visitors_await(struct gate *g) {
     struct visitor *oldest = TAILQ_FIRST(&g->by_age);
-    if (!oldest)
+    if (!oldest) {
+        evtimer_del(g->too_old);
         return;
+    }
     int64_t left_us = deadline_us(oldest) - clock_now().mono_us;
     if (left_us < 1000)
         left_us = 1000;
@@ -246,7 +248,7 @@ static void on_too_old(evutil_socket_t fd, short what, void *arg) {
                                           : "the client did not finish its greeting");
         visitor_refuse(&v, REFUSAL_TIMEOUT, &f, false);
     }
-    await_oldest(g);
+    visitors_await(g);
 }
 
 /* Unique over restarts, as long as the clock is not set back: the time in milliseconds and a counter. Never
@@ -332,7 +334,7 @@ void visitor_arrives(struct gate *g, int fd, const struct address *peer, bool op
     TAILQ_INSERT_TAIL(&g->by_age, v, by_age);
     g->visitor_count++;
     if (!evtimer_pending(g->too_old, NULL))
-        await_oldest(g);
+        visitors_await(g);
 }
 
 void visitors_drain(struct gate *g) {
