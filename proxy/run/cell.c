@@ -28,6 +28,7 @@
 #define CANCELS_MAX 64
 #define CANCEL_BIT (1ull << 63) /* request numbers of cancels: no session has such an id */
 #define LEAVE_POLL_MS 10
+#define UNFURNISHED_MS 5000 /* for the broker to say what we need to serve */
 
 struct cancel_ask { /* a cancel that waits for its socket */
     uint64_t request;
@@ -40,7 +41,7 @@ static struct {
     int gate_fd; /* a gate introduced before we can serve; -1 */
     struct cancel_ask cancels[CANCELS_MAX];
     uint64_t cancel_count;
-    struct event *idle, *leaving, *drain_end, *idle_check;
+    struct event *idle, *leaving, *drain_end, *idle_check, *unfurnished;
     bool draining;
 } cell;
 
@@ -135,15 +136,21 @@ static void note_cancel(const struct session *s) {
 }
 
 /* A cancel for one of our sessions: the broker knows the instance and opens the connection. */
-static void cancel_session(struct session *s) {
+static void interrupt(void *arg, struct session *s) {
     if (!cell.broker)
         return;
     struct cancel_ask *ask = &cell.cancels[cell.cancel_count % CANCELS_MAX];
     *ask = (struct cancel_ask){CANCEL_BIT | ++cell.cancel_count, s->pid, s->instance_key};
-    note_cancel(s);
     struct writer w = with_request(ask->request);
     writer_u64(&w, s->id);
     channel_send(cell.broker, M_CANCEL_SOCKET, &w, -1);
+}
+
+static void cancel_session(struct session *s) {
+    if (!cell.broker)
+        return;
+    note_cancel(s);
+    interrupt(NULL, s);
 }
 
 static void on_cancel(void *arg, struct session *from, uint32_t pid, uint32_t key) {
@@ -178,6 +185,7 @@ static const struct ports ports = {
     .record = do_record,
     .opened = on_opened,
     .cancel = on_cancel,
+    .interrupt = interrupt,
     .ended = on_session_ended,
 };
 
@@ -265,6 +273,14 @@ static void on_gate_ended(void *arg, struct channel *c, const char *why) {
     cell.all.handed_over = 0;
     if (!cell.all.table)
         watch_idleness();
+}
+
+/* The tenant may have gone from the directory while its cell was started: who waits for it here is better let go. */
+static void on_unfurnished(evutil_socket_t fd, short what, void *arg) {
+    if (cell.all.corridor.server && cell.all.corridor.client)
+        return;
+    log_warning("nobody says whose cell this is: leaving");
+    role_leave();
 }
 
 /* The gate's connections are taken only once there is a certificate to show and an instance to go to. */
@@ -410,8 +426,8 @@ static void on_idle_check(evutil_socket_t fd, short what, void *arg) {
 static void on_settings(void *arg, const struct settings *s) {
     cell.all.corridor.settings = s;
     cell.all.corridor.base = role_base();
-    if (cell.idle) /* the time may be another now */
-        watch_idleness();
+    if (!cell.unfurnished)
+        cell.unfurnished = role_timer(UNFURNISHED_MS, false, on_unfurnished, NULL);
     if (s->idle_timeout > 0 && !cell.idle_check)
         cell.idle_check = role_timer(1000, true, on_idle_check, NULL);
     else if (s->idle_timeout == 0 && cell.idle_check) {
