@@ -221,6 +221,12 @@ bool relay_is_idle(const struct session *s) {
            frame_at_boundary(&s->out.frame) && !s->in.held && !s->out.held;
 }
 
+void relay_cut(struct session *s, enum close_reason reason, const struct failure *f) {
+    if (!relay_is_idle(s) && s->corridor->ports->interrupt)
+        s->corridor->ports->interrupt(s->corridor->arg, s);
+    session_leave_relay(s, session_close(s, reason, f));
+}
+
 /* The login's leftovers become the relay's first bytes: what was collected for the client, and whatever
  * either side sent early. */
 static bool begin(struct session *s) {

@@ -297,7 +297,7 @@ void session_cut(struct session *s, enum close_reason reason, const struct failu
     if (s->step == STEP_RELAY && session_is_observed(s))
         operator_cut(s, reason, f);
     else if (s->step == STEP_RELAY)
-        session_go(s, session_close(s, reason, f));
+        relay_cut(s, reason, f);
     else if (s->step < STEP_RELAY && !session_abandon(s, reason, f))
         session_go(s, session_refuse(s, reason == CLOSE_ADDRESS ? REFUSAL_ADDRESS : REFUSAL_TENANT_STATE, f));
 }

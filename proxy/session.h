@@ -249,6 +249,8 @@ void relay_begin(struct session *s);
 void relay_client_event(struct session *s, int what);
 void relay_instance_event(struct session *s, int what);
 bool relay_is_idle(const struct session *s);
+/* Ended from outside: what the instance is doing for it is cancelled too. */
+void relay_cut(struct session *s, enum close_reason reason, const struct failure *f);
 void relay_end(struct session *s);
 
 #endif
