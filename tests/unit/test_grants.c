@@ -157,6 +157,19 @@ Test(grants, one_key_in_two_roles_is_one_person) {
     cr_expect_eq(state(&x), GRANT_ACTIVE);
 }
 
+Test(grants, who_may_speak_for_both_sides_is_still_one) {
+    struct trust *t = trust_without("");
+    cr_assert(trust_put(t, key_file(&bob, TRUST_TENANT_APPROVER, "acme")));
+    grants_trust(s.g, t, s.now, NULL, NULL);
+    trust_free(&s.trust);
+    s.trust = t;
+    cr_assert(sets_policy(&dora, "acme", CONSENT_REQUIRED, 2, SCOPE_DIAGNOSE));
+    struct said x = alice_asks();
+    cr_assert(approves(&bob, &x) && approves(&dora, &x));
+    cr_expect_eq(look(&x).needs_provider, 1);
+    cr_expect(!alice_gets_in());
+}
+
 Test(grants, one_key_under_two_names_counts_for_neither) {
     struct trust *t = trust_without("bob");
     struct person machine = {"robot", alice.key};
