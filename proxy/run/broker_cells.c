@@ -400,6 +400,7 @@ static void on_ended(void *arg, struct channel *channel, const char *why) {
     struct broker_cell *c = arg;
     MAGIC_CHECK(c, CELL_MAGIC);
     struct holding *h, *next;
+    role_condemn(c->id, why);
     connect_cell_gone(c);
     HASH_ITER (hh, broker.holdings, h, next) {
         if (h->cell == c)

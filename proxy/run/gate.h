@@ -52,7 +52,7 @@ struct gate_cell {
     struct gate *gate;
     struct ward *ward;
     struct channel *channel;
-    uint32_t pid;
+    uint32_t id, pid;
     uint64_t handed; /* connections given to it */
     bool retired;    /* was told that nothing more will come */
     uint32_t key_count;

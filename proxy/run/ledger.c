@@ -167,6 +167,7 @@ static void on_peer_ended(void *arg, struct channel *c, const char *why) {
     MAGIC_CHECK(p, LEDGER_PEER_MAGIC);
     struct ledger *l = p->ledger;
     p->channel = NULL;
+    role_condemn(p->who.id, why);
     if (p->owner.open > 0)
         log_warning("the %s %s (%u) left %zu sessions open: %s", role_name(p->who.role), p->who.tenant,
                     p->who.pid, p->owner.open, why);

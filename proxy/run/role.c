@@ -35,6 +35,14 @@ const struct settings *role_settings(void) {
     return &role.settings;
 }
 
+void role_condemn(uint32_t id, const char *why) {
+    if (!role.supervisor || strcmp(why, "closed") == 0)
+        return;
+    struct writer w = channel_scratch();
+    writer_u32(&w, id);
+    channel_send(role.supervisor, M_KILL, &w, -1);
+}
+
 void role_leave(void) {
     event_base_loopbreak(role.base);
 }

@@ -78,12 +78,12 @@ void operator_wanted(struct supervisor *s, const char *tenant) {
     process_go(p, false);
 }
 
-void operator_kill(struct supervisor *s, uint32_t id) {
+void cell_kill(struct supervisor *s, uint32_t id) {
     MAGIC_CHECK(s, SUPERVISOR_MAGIC);
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, next) {
-        if (p->role == R_OPERATOR && p->id == id && p->pid != 0) {
-            log_warning("operator %s[%d] did not end when told: killed", p->tenant, (int)p->pid);
+        if (process_is_cell(p) && p->id == id && p->pid != 0) {
+            log_error("%s %s[%d] is not to be trusted any more: killed", role_name(p->role), p->tenant, (int)p->pid);
             kill(p->pid, SIGKILL);
         }
     }
