@@ -13,6 +13,8 @@
 #include "text.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 
 #define TICK_MS 200
 #define TRUST_LOOK_US 2000000
+#define ALIVE_US 5000000
 #define RECORDS_KEPT 4096
 
 static struct {
@@ -35,6 +38,9 @@ static struct {
     struct outbox *outbox;
     struct channel *ledger;
     struct event *tick;
+    int alive_fd;         /* a file whose time says until when this host was awake to grants; -1 */
+    int64_t alive_us;     /* the time it has */
+    int64_t was_alive_us; /* the time it had at our start; 0: never */
     uint64_t trust_mark;
     int64_t trust_looked_us;
 } op;
@@ -111,6 +117,27 @@ static int64_t seconds_now(void) {
     return wall_now() / 1000000;
 }
 
+/* Until when the last broker watched: what time changed since is still to be logged, and time is never before
+ * it. */
+static void read_alive(void) {
+    char path[300];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/operators.alive", broker.settings->state_dir);
+    op.alive_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (op.alive_fd < 0)
+        log_error("%s: %s; a clock set back over a restart will not be noticed", path, strerror(errno));
+    else if (fstat(op.alive_fd, &st) == 0)
+        op.was_alive_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
+}
+
+static void say_alive(int64_t now_us) {
+    if (op.alive_fd < 0 || now_us - op.alive_us < ALIVE_US)
+        return;
+    op.alive_us = now_us;
+    const struct timespec at[2] = {{.tv_nsec = UTIME_OMIT}, {now_us / 1000000, now_us % 1000000 * 1000}};
+    futimens(op.alive_fd, at);
+}
+
 /* --- trust --- */
 
 static void on_problem(void *arg, const char *file, const char *why) {
@@ -164,8 +191,10 @@ static void look_at_trust(bool always) {
 
 static void on_tick(evutil_socket_t fd, short what, void *arg) {
     look_at_trust(false);
-    if (op.ready)
+    if (op.ready) {
         grants_tick(op.grants, seconds_now(), record_event, NULL);
+        say_alive(wall_now());
+    }
     operators_judge();
 }
 
@@ -181,7 +210,8 @@ static void begin(const struct grants_limits *limits) {
     op.grants = grants_new(broker.settings->environment, limits, op.trust);
     if (!op.grants)
         abort();
-    clock_guard_begin(&op.clock, clock_now(), 0);
+    read_alive();
+    clock_guard_begin(&op.clock, clock_now(), op.was_alive_us);
     head_path(path);
     if (!statement_head_read(path, &op.start, why))
         close_all(why);
@@ -249,8 +279,10 @@ bool operators_statements_end(struct reader *body) {
         else
             close_all("");
     }
-    op.ready = true;
     clock_guard_floor(&op.clock, grants_newest(op.grants) * 1000000);
+    if (!op.ready && op.was_alive_us > 0)
+        grants_resume(op.grants, op.was_alive_us / 1000000);
+    op.ready = true;
     grants_tick(op.grants, seconds_now(), record_event, NULL);
     operators_judge();
     return true;
