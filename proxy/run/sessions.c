@@ -139,6 +139,8 @@ void sessions_ledger(struct sessions *all, int fd) {
     if (all->ledger) { /* the new one was introduced before we saw the old one's end */
         channel_free(&all->ledger);
         answer_nobody(all);
+        if (all->ledger_lost)
+            all->ledger_lost(all);
     }
     all->ledger = channel_new(role_base(), fd, all->role, R_LEDGER, on_message, on_ended, all);
     struct session *s, *next;
