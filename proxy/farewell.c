@@ -52,7 +52,7 @@ static void describe(struct session *s, struct record *r) {
 void session_describe_open(struct session *s, struct record *r) {
     record_begin(r, EVENT_SESSION_OPEN, s->id);
     describe(s, r);
-    record_text(r, FIELD_INSTANCE, view_text(s->corridor->instance));
+    record_text(r, FIELD_INSTANCE, view_text(s->console ? "console" : s->corridor->instance));
     record_number(r, FIELD_INSTANCE_PID, s->pid);
     int64_t now = clock_now().mono_us;
     record_number(r, FIELD_LOGIN_CLIENT_US, s->spent_us[BUCKET_CLIENT]);

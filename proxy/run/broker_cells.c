@@ -178,12 +178,28 @@ void cells_cut(struct holding *h, enum close_reason reason, const struct failure
     channel_send(h->cell->channel, M_CUT, &w, -1);
 }
 
+/* A role of the tenant's that the directory names as its administrator. */
+static bool is_administrator(const struct tenant *t, struct view user) {
+    struct view rest = view_text(t->admins), item;
+    while (text_next_item(&rest, &item))
+        if (view_equal(item, user))
+            return true;
+    return false;
+}
+
 /* A rule may have changed: whom it forbids now goes. */
 static void cut_if_forbidden(struct holding *h) {
     struct failure f;
-    if (admission_still(broker.snapshot, h->cell->tenant, &h->client, &f))
-        return;
     const struct tenant *t = snapshot_tenant(broker.snapshot, h->cell->tenant);
+    bool may_stay = admission_still(broker.snapshot, h->cell->tenant, &h->client, &f);
+    if (may_stay && strcmp(h->database, CONSOLE_DATABASE) == 0 && !is_administrator(t, view_text(h->user))) {
+        failure_set(&f, "57P01", NULL,
+                    "terminating connection because \"%s\" is not an administrator any more", h->user);
+        cells_cut(h, CLOSE_KILLED, &f);
+        return;
+    }
+    if (may_stay)
+        return;
     cells_cut(h, t && t->state == TENANT_ACTIVE ? CLOSE_ADDRESS : CLOSE_TENANT_STATE, &f);
 }
 
@@ -250,15 +266,6 @@ static bool take_guessed(struct broker_cell *c, struct reader *body) {
         penalty_failed(broker.penalty, c->tenant, user, &from, proof, clock_now().mono_us);
     verifiers_doubt(c->tenant, user);
     return true;
-}
-
-/* A role of the tenant's that the directory names as its administrator. */
-static bool is_administrator(const struct tenant *t, struct view user) {
-    struct view rest = view_text(t->admins), item;
-    while (text_next_item(&rest, &item))
-        if (view_equal(item, user))
-            return true;
-    return false;
 }
 
 static void admit_to_console(struct broker_cell *c, uint64_t request, uint64_t session,
