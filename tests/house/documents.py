@@ -63,7 +63,7 @@ def ours(words):
 
 def check_sekishoctl(where, words):
     while words and words[0].startswith("-"):
-        known = {"-c": 2, "--config": 2, "--json": 1, "--help": 1, "--version": 1}
+        known = {"-c": 2, "--config": 2, "--host": 2, "--service": 2, "--json": 1, "--help": 1, "--version": 1}
         if words[0] not in known:
             yield f"{where}: sekishoctl has no option {words[0]}"
             return
