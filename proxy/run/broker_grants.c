@@ -33,6 +33,7 @@ static struct {
     struct statement_head start; /* what this host had accepted when the broker started */
     uint64_t folded;             /* rows that are in `grants` */
     bool passing, ready;
+    bool head_bad; /* this host does not know any more what it had accepted: an administrator must say */
     char tampering[STATEMENT_WHY]; /* why operators are kept out; "" */
     struct clock_guard clock;
     struct outbox *outbox;
@@ -213,7 +214,8 @@ static void begin(const struct grants_limits *limits) {
     read_alive();
     clock_guard_begin(&op.clock, clock_now(), op.was_alive_us);
     head_path(path);
-    if (!statement_head_read(path, &op.start, why))
+    op.head_bad = !statement_head_read(path, &op.start, why);
+    if (op.head_bad)
         close_all(why);
     statement_log_begin(&op.log, &op.start);
 }
@@ -269,7 +271,9 @@ bool operators_statements_end(struct reader *body) {
     }
     op.passing = false;
     bool grown = op.log.head.n > op.log.accepted.n;
-    if (!statement_log_end(&op.log)) {
+    if (op.head_bad) {
+        statement_log_end(&op.log); /* stays closed: whatever list the store has would do */
+    } else if (!statement_log_end(&op.log)) {
         close_all(op.log.why);
     } else {
         statement_log_accept(&op.log);

@@ -282,9 +282,17 @@ static bool take_failure(struct reader *body, bool refusal) {
     return true;
 }
 
+/* A broker that speaks to us has read the statements and judges; a channel alone says nothing. */
+static void is_judged_again(void) {
+    if (op.alone)
+        event_free(op.alone);
+    op.alone = NULL;
+}
+
 static void on_broker_message(void *arg, struct channel *c, enum message_code m, struct reader *body,
                               int fd) {
     bool good = false;
+    is_judged_again();
     if (m == M_TENANT)
         good = furnish_tenant(&op.all.corridor, body);
     else if (m == M_OPERATOR_TRUST)
@@ -319,9 +327,6 @@ static void on_broker_ended(void *arg, struct channel *c, const char *why) {
 static void open_broker(int fd) {
     channel_free(&op.broker);
     op.broker = channel_new(role_base(), fd, R_OPERATOR, R_BROKER, on_broker_message, on_broker_ended, NULL);
-    if (op.alone)
-        event_free(op.alone);
-    op.alone = NULL;
     struct session *s = only();
     if (s && s->step > STEP_ADMIT && s->step <= STEP_RELAY) {
         struct writer w = channel_scratch();
