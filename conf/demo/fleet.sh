@@ -8,6 +8,7 @@
 PG=/usr/lib/postgresql/15/bin
 FLEET=        # the temporary folder
 FLEET_PORT=   # where tenants connect
+FLEET_OPERATORS_PORT= # where operators connect
 FLEET_CONF=   # sekisho.conf
 FLEET_PROXY=  # the supervisor's process id
 FLEET_INSTANCES=()
@@ -28,6 +29,7 @@ fleet_begin() {
   trap 'exit 130' INT TERM
   FLEET_CONF=$FLEET/sekisho.conf
   FLEET_PORT=$(free_port)
+  FLEET_OPERATORS_PORT=$(free_port)
 }
 
 fleet_end() {
@@ -77,6 +79,36 @@ fleet_certificate() {
   rm "$1.csr"
 }
 
+# fleet_operators: the authority of the operators' own certificates, and the folder of keys whose signatures count.
+fleet_operators() {
+  mkdir "$FLEET/trust"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=Demo operators" \
+    -keyout "$FLEET/operator-ca.key" -out "$FLEET/operator-ca.crt" 2>/dev/null
+  fleet_certificate "$FLEET/operator" "*.ops.test"
+}
+
+# fleet_key NAME ROLE [TENANT]: NAME makes a key to sign with, and the administrator of the proxy's host trusts it.
+fleet_key() {
+  "$SEKISHOCTL" key generate "$1" --role "$2" ${3:+--tenant "$3"} --out "$FLEET/$1.pem" >"$FLEET/trust/$1.key" 2>/dev/null
+}
+
+# fleet_person NAME: a certificate for the operators' plane, and an entry in the service file: psql service=NAME.
+fleet_person() {
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -keyout "$FLEET/$1-tls.key" \
+    -out "$FLEET/$1.csr" 2>/dev/null
+  openssl x509 -req -in "$FLEET/$1.csr" -CA "$FLEET/operator-ca.crt" -CAkey "$FLEET/operator-ca.key" -CAcreateserial \
+    -days 2 -out "$FLEET/$1-tls.crt" 2>/dev/null
+  rm "$FLEET/$1.csr"
+  fleet_service "$1" acme.ops.test "$FLEET_OPERATORS_PORT" "$1" shop "sslcert=$FLEET/$1-tls.crt" "sslkey=$FLEET/$1-tls.key"
+}
+
+# fleet_service NAME HOST PORT USER DATABASE [KEYWORD=VALUE]...: an entry in the service file.
+fleet_service() {
+  printf '[%s]\nhost=%s\nhostaddr=127.0.0.1\nport=%s\nuser=%s\ndbname=%s\n' "$@" | head -6 >>"$FLEET/services"
+  shift 5
+  printf '%s\n' "$@" "sslmode=verify-full" "sslrootcert=$FLEET/ca.crt" "connect_timeout=20" "" >>"$FLEET/services"
+}
+
 # fleet_instance NAME: an empty server with TLS that, so far, admits only its administrator at its Unix socket.
 # Prints its port.
 fleet_instance() {
@@ -119,6 +151,19 @@ domain = db.test
 certificate = $FLEET/server.crt
 key = $FLEET/server.key
 END
+  if [ -e "$FLEET/operator-ca.crt" ]; then
+    cat >>"$FLEET_CONF" <<END
+
+[operators]
+operator_listen = 127.0.0.1:$FLEET_OPERATORS_PORT
+operator_domain = ops.test
+operator_certificate = $FLEET/operator.crt
+operator_key = $FLEET/operator.key
+operator_ca = $FLEET/operator-ca.crt
+trust_dir = $FLEET/trust
+environment = demo
+END
+  fi
   mkdir -p "$FLEET/run"
   "$SEKISHOCTL" -c "$FLEET_CONF" init >/dev/null
   "$SEKISHO" -c "$FLEET_CONF" 2>"$FLEET/sekisho.log" &

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: ISC
 #
 # The demo: two tenants, acme (its user is ann) and globex (its user is gil), each with a PostgreSQL server of its own
-# behind Sekisho. Every step prints the command, what it really printed, and ok or FAIL.
+# behind Sekisho. Then break-glass: Alice is on call at the provider, Bob is her peer, Dora answers for acme and Gus for
+# globex; all they have is the network and what is theirs. Every step prints the command, what it really printed, and ok or
+# FAIL.
 #
 # usage: story.sh BUILD_FOLDER [--once]
 set -uo pipefail
@@ -13,6 +15,7 @@ once=${2:-}
 SEKISHO=$build/proxy/run/sekisho
 SEKISHOCTL=$build/ctl/sekishoctl
 . "$here/fleet.sh"
+. "$here/glass.sh"
 
 passed=0
 failed=0
@@ -62,6 +65,7 @@ has_session() { [ "$(sessions_of "$1")" -gt 0 ]; }
 say "Setting the stage: an authority, two PostgreSQL servers, Sekisho"
 fleet_begin
 fleet_authority
+fleet_operators
 acme_port=$(fleet_instance acme)
 globex_port=$(fleet_instance globex)
 FLEET_INSTANCES=(acme globex)
@@ -78,7 +82,15 @@ cat <<END
 \$ alias sekishoctl='$SEKISHOCTL -c $FLEET_CONF'
 END
 shopt -s expand_aliases
-sekishoctl() { "$SEKISHOCTL" -c "$FLEET_CONF" "$@"; }
+# With --service it is another machine's, where there is no configuration.
+sekishoctl() {
+  if [ "$1" = --service ]; then
+    env -u SEKISHO_CONF "$SEKISHOCTL" "$@"
+  else
+    "$SEKISHOCTL" -c "$FLEET_CONF" "$@"
+  fi
+}
+glass_people
 
 step "The road to each instance is proved: TLS, roles, and that nobody comes in past the proxy" "" 0 \
   "sekishoctl tenant check acme && sekishoctl tenant check globex"
@@ -155,6 +167,8 @@ judge '^Gil: 100 [0-9]+\|2$' "$code" 0 "$output"
 step "Ann is back at once, in a fresh cell" "3" 0 \
   "PGPASSWORD=ann-secret psql -h acme.db.test -U ann -d shop -Atc 'SELECT count(*) FROM orders'"
 
+glass_story
+
 step "Acme's log has all of it" \
   'session.open.*wrong password.*unknown user.*session.cancel.*process.crash' 0 \
   "sekishoctl audit show acme"
@@ -169,6 +183,8 @@ step "Its record 3 now says otherwise" "" 0 \
   "sed -i '3s/\"time\":\"2/\"time\":\"1/' $FLEET/copy/acme/*.jsonl; sed -n 3p $FLEET/copy/acme/00000001.jsonl | cut -c1-100"
 step "Verification names the record" 'acme.*record [34]' 1 "sekishoctl audit verify acme --dir $FLEET/copy"
 
+glass_tampering
+
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 if [ "$once" != --once ]; then
   cat <<END
@@ -177,6 +193,9 @@ Try it yourself; Ctrl-C ends the demo.
   PGPASSWORD=ann-secret psql 'host=acme.db.test hostaddr=127.0.0.1 port=$PGPORT user=ann dbname=shop sslmode=verify-full sslrootcert=$FLEET/ca.crt'
   PGPASSWORD=gil-secret psql 'host=globex.db.test hostaddr=127.0.0.1 port=$PGPORT user=gil dbname=shop sslmode=verify-full sslrootcert=$FLEET/ca.crt'
   $SEKISHOCTL -c $FLEET_CONF session list
+  export PGSERVICEFILE=$FLEET/services
+  $SEKISHOCTL --service alice grant request --tenant acme --database shop --scope diagnose --ticket CASE-2 --reason 'why' --for 1h --key $FLEET/alice.pem
+  psql service=alice    # also bob, dora and gus; their keys are beside Alice's
   tail -f $FLEET/sekisho.log
 END
   while :; do sleep 3600 & wait $!; done
