@@ -35,6 +35,7 @@ class Operators:
         self.fleet = fleet
         self.folder = fleet.folder / "people"
         self.trust = fleet.folder / "trust"
+        self.asked = 0
         self.folder.mkdir()
         self.trust.mkdir()
         self.authority = Authority(self.folder, "operators-ca")
@@ -106,8 +107,10 @@ class Operators:
         return json.loads(self.ctl("--json", *words, by=by).stdout)
 
     def request(self, operator="alice", tenant="acme", database="app", scope="read", lasts="1h", ticket="CASE-1",
-                reason="orders are missing", by=None, check=True, more=()):
+                reason=None, by=None, check=True, more=()):
         """The grant's id; or, without check, how sekishoctl ended."""
+        self.asked += 1  # the same words in the same second would be the same request
+        reason = reason or f"orders are missing, for the {self.asked}. time"
         done = self.ctl("--json", "grant", "request", "--tenant", tenant, "--database", database, "--scope", scope,
                         "--ticket", ticket, "--reason", reason, "--for", lasts, *more, by=by or operator, check=check)
         return json.loads(done.stdout)["grant"] if check else done
