@@ -28,7 +28,7 @@ glass_port() { if [ "$1" = acme ]; then echo "$acme_port"; else echo "$globex_po
 glass_admin() { if [ "$1" = acme ]; then echo dora; else echo gus; fi; }
 glass_is() { [ "$(sekishoctl --json grant show "$grant" | jq -r .state)" = "$1" ]; }
 glass_serves() { psql service=alice -c "SELECT 1"; }
-glass_judged() { ! glass_kept_out; }
+glass_judged() { psql service=alice -c "SELECT 1" 2>&1 | grep -q "no active break-glass grant"; }
 glass_kept_out() { psql service=alice -c "SELECT 1" 2>&1 | grep -q "kept out"; }
 
 glass_story() {
