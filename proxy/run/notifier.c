@@ -12,7 +12,7 @@
 #include "files.h"
 #include "log.h"
 #include "magic.h"
-#include "notice_url.h"
+#include "web_manners.h"
 #include "notifier_chains.h"
 #include "notifier_command.h"
 #include "notifier_post.h"
@@ -269,7 +269,7 @@ static void take_targets(struct notifier *o, const struct settings *s) {
     const char *why = NULL;
     bool wanted[TARGETS] = {[TARGET_COMMAND] = s->notify_command[0], [TARGET_URL] = s->notify_url[0]};
     memcpy(o->usable, wanted, sizeof wanted);
-    if (wanted[TARGET_URL] && !notice_url_good(s->notify_url, &why)) {
+    if (wanted[TARGET_URL] && !web_url_good(s->notify_url, &why)) {
         log_error("notify_url %s: nothing is posted", why);
         o->usable[TARGET_URL] = false;
     } else if (wanted[TARGET_URL] && !s->notify_secret[0]) {

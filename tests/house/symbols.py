@@ -12,7 +12,7 @@ from house import BIN, ROOMS, run
 # These compute: bytes and a time in, a result out. They must be linkable alone into a fuzz target.
 PURE = ["auth/*", "proxy/wire/*", "proxy/greet.c", "policy/admission.c", "policy/route.c", "policy/directory.c",
         "policy/tenant.c", "policy/tenant_codec.c", "audit/record.c", "audit/record_json.c", "base/bytes.c", "base/text.c",
-        "proxy/run/notice.c", "proxy/run/notice_cursor.c", "proxy/observe*.c", "policy/grants*.c", "policy/statement.c",
+        "proxy/run/notice.c", "proxy/run/notice_cursor.c", "proxy/observe*.c", "policy/grants*.c", "policy/statement.c", "policy/ticket.c",
         "policy/clock_guard.c", "proxy/console_*.c"]
 IMPURE = ["socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "send", "sendto", "sendmsg", "recv",
           "recvfrom", "recvmsg", "read", "write", "pread", "pwrite", "readv", "writev", "open", "open64", "openat", "openat64",
@@ -42,12 +42,12 @@ ONLY = {
     # PostgreSQL's client library, and the store
     "PQ.*": ["policy/provision*.c", "proxy/run/lookup*.c", "proxy/run/keeper*.c", "ctl/desk_remote.c"],
     "sqlite3_.*": ["policy/store_sqlite*.c"],
-    # the web hook's client library
-    "curl_.*": ["proxy/run/notifier_post.c", "proxy/run/notice_url.c"],
+    # the client library of the web hook and of the tickets' address
+    "curl_.*": ["policy/web_manners.c", "proxy/run/web.c", "ctl/ticket_url.c"],
     # processes
     "fork|vfork|posix_spawn|posix_spawnp|exec[lv].*|system|popen|clone": ["proxy/run/supervisor_spawn.c",
-                                                                            "proxy/run/notifier_command.c", "ctl/ticket_ask.c"],
-    "kill": ["proxy/run/supervisor*.c", "proxy/run/guard.c", "proxy/run/notifier_command.c", "ctl/ticket_ask.c"],
+                                                                            "proxy/run/program.c", "ctl/ticket_ask.c"],
+    "kill": ["proxy/run/supervisor*.c", "proxy/run/guard.c", "proxy/run/program.c", "ctl/ticket_ask.c"],
     "pthread_create|thrd_create|dlopen": [],
     # files
     "open|open64|openat|openat64|creat|fopen|fopen64|opendir|memfd_create": [
