@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * Where signed statements are handed in and looked up. How they travel is a const struct in a file of its
- * own: on the proxy's host straight to and from the control store (desk_store.c); from elsewhere through the console
- * (desk_remote.c). Everything else is the same
- * for each: the same rules as the broker's are applied first, so that a refusal is told at once with its
- * reason. The broker's word is the last one.
+ * own: on the proxy's host straight to and from the control store (desk_store.c); from elsewhere through the
+ * console (desk_remote.c). Everything else is the same for each: the same rules as the broker's are applied
+ * first, so that a refusal is told at once with its reason. The broker's word is the last one.
  */
 #ifndef SEKISHO_DESK_H
 #define SEKISHO_DESK_H
@@ -39,6 +38,8 @@ struct desk {
     struct statement_log log;
     uint64_t fetched; /* the number of the last statement folded in */
     char why[256];    /* why grants is NULL */
+    /* Of a request: why its ticket could not be confirmed; "" or NULL otherwise. For the log. */
+    const char *unchecked;
 };
 
 extern const struct desk_driver desk_store;

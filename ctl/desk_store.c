@@ -5,6 +5,7 @@
  */
 #include "change.h"
 #include "desk.h"
+#include "ticket.h"
 
 #include <stdio.h>
 
@@ -15,6 +16,8 @@ static int submit(struct desk *d, const struct statement *s, struct view body, s
     snprintf(action, sizeof action, "statement.%s", statement_kind_name(s->kind));
     struct change c = change_of(s->tenant, action);
     change_detail(&c, "signed by %s", s->signer);
+    if (d->unchecked && d->unchecked[0])
+        change_detail(&c, TICKET_LOGGED, d->unchecked);
     return change_outcome(d->ctl, store->driver->statement_add(store, body, signature, &c, &n), s->tenant);
 }
 

@@ -150,24 +150,24 @@ static void warn_outside(const struct ctl *ctl, const char *operator) {
                  operator, operator);
 }
 
-/* The form is for all; the checker may say no to all but an emergency, which goes on and says so. */
-static int check_ticket(const struct ctl *ctl, const struct statement *s, const char *operator) {
-    char why[256];
+/* The form is for all; the checker may say no to all but an emergency, which goes on and says so: then why is
+ * not "". */
+static int check_ticket(const struct ctl *ctl, const struct statement *s, const char *operator,
+                        char why[TICKET_WHY]) {
     const struct settings *set = ctl->settings;
+    why[0] = '\0';
     bool emergency = s->class == CLASS_EMERGENCY;
     if (!ticket_matches(set->ticket_pattern, s->ticket) && !emergency) {
         ctl_error("\"%s\" is no ticket: one looks like %s", s->ticket, set->ticket_pattern);
         return CTL_REFUSED;
     }
-    if (!set->ticket_checker[0] ||
-        ticket_ask(set->ticket_checker, s->ticket, s->tenant, operator, set->ticket_timeout, why))
+    if (ticket_ask(set, s->ticket, s->tenant, operator, why))
         return CTL_DONE;
     if (emergency) {
-        ctl_hint("the ticket %s could not be confirmed (%s); as an emergency the request goes on", s->ticket,
-                 why);
+        ctl_hint(TICKET_GOES_ON, s->ticket, why);
         return CTL_DONE;
     }
-    ctl_error("the ticket %s was not confirmed: %s", s->ticket, why);
+    ctl_error(TICKET_REFUSED, s->ticket, why);
     return CTL_REFUSED;
 }
 
@@ -236,14 +236,15 @@ static int answer(struct desk *d, const struct person *p, const char *digest, bo
 }
 
 static int request(const struct ctl *ctl, const struct person *p, const char **value, struct statement *s) {
-    char digest[2 * STATEMENT_DIGEST + 1];
+    char digest[2 * STATEMENT_DIGEST + 1], unchecked[TICKET_WHY];
     int code = check_tenant(ctl, s->tenant);
     if (code == CTL_DONE)
-        code = check_ticket(ctl, s, p->is.name);
+        code = check_ticket(ctl, s, p->is.name, unchecked);
     if (code != CTL_DONE)
         return code;
     struct desk d;
     code = desk_enter(&d, ctl);
+    d.unchecked = unchecked;
     if (code == CTL_DONE)
         code = desk_sign(&d, p, s, digest);
     if (code == CTL_DONE)

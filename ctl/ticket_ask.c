@@ -19,7 +19,7 @@ static _Noreturn void child(int out, const char *program, const char *ticket, co
                             const char *operator) {
     char *const argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)ticket, (char *)(uintptr_t)tenant,
                           (char *)(uintptr_t) operator, NULL };
-    char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    char path[] = TICKET_ENVIRONMENT;
     char *const environment[] = {path, NULL};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     setpgid(0, 0);
@@ -65,18 +65,18 @@ static bool ends(pid_t pid, int64_t deadline_us, int *status) {
     }
 }
 
-bool ticket_ask(const char *program, const char *ticket, const char *tenant, const char *operator,
-                uint32_t timeout_ms, char why[256]) {
+static bool ask_program(const struct settings *s, const char *ticket, const char *tenant,
+                        const char *operator, char why[TICKET_WHY]) {
     int pipe_fd[2], status = 0;
     char said[256] = "";
-    if (access(program, X_OK) != 0 || pipe2(pipe_fd, O_CLOEXEC) != 0) {
-        snprintf(why, 256, "%.180s: %s", program, strerror(errno));
+    if (access(s->ticket_checker, X_OK) != 0 || pipe2(pipe_fd, O_CLOEXEC) != 0) {
+        snprintf(why, TICKET_WHY, "ticket_checker cannot be executed: %.60s", strerror(errno));
         return false;
     }
-    int64_t deadline = clock_now().mono_us + (int64_t)timeout_ms * 1000;
+    int64_t deadline = clock_now().mono_us + (int64_t)s->ticket_timeout * 1000;
     pid_t pid = fork();
     if (pid == 0)
-        child(pipe_fd[1], program, ticket, tenant, operator);
+        child(pipe_fd[1], s->ticket_checker, ticket, tenant, operator);
     close(pipe_fd[1]);
     bool in_time =
         pid > 0 && listen_to(pipe_fd[0], deadline, said, sizeof said) && ends(pid, deadline, &status);
@@ -86,14 +86,14 @@ bool ticket_ask(const char *program, const char *ticket, const char *tenant, con
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
     }
-    said[strcspn(said, "\r\n")] = '\0';
-    if (in_time && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return true;
-    if (!in_time)
-        snprintf(why, 256, "no answer within %u ms", (unsigned)timeout_ms);
-    else if (WIFEXITED(status) && WEXITSTATUS(status) == 127 && !said[0])
-        snprintf(why, 256, "%.200s cannot be executed", program);
-    else
-        snprintf(why, 256, "%s", said[0] ? said : "it said no");
-    return false;
+    bool denied = ticket_denied(!in_time, status, view_text(said), s->ticket_timeout, why);
+    if (denied && in_time && WIFEXITED(status) && WEXITSTATUS(status) == 127 && !said[0])
+        snprintf(why, TICKET_WHY, "ticket_checker cannot be executed");
+    return !denied;
+}
+
+bool ticket_ask(const struct settings *s, const char *ticket, const char *tenant, const char *operator,
+                char why[TICKET_WHY]) {
+    return (!s->ticket_checker[0] || ask_program(s, ticket, tenant, operator, why)) &&
+           (!s->ticket_url[0] || ticket_ask_url(s, ticket, tenant, operator, why));
 }

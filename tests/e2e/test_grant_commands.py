@@ -3,12 +3,14 @@
 what they sign is checked by the broker's own rules before it is handed in."""
 import datetime
 import json
+import sqlite3
 import subprocess
 import time
 
 import pytest
 
 from fleet import SEKISHOCTL, run, until
+from tickets import TicketServer
 
 PEOPLE = {"alice": ["operator"], "bob": ["provider-approver"], "dora": ["provider-approver"],
           "aki": ["tenant-approver", "--tenant", "acme"], "gen": ["tenant-approver", "--tenant", "globex"]}
@@ -276,6 +278,58 @@ def test_the_checker_does_not_agree(desk, body, said):
     assert "as an emergency the request goes on" in done.stderr
 
 
+def test_an_emergency_unchecked_is_logged_as_such(desk):
+    checker(desk, "echo the ticket is closed; exit 1")
+    done = desk.ctl(*desk.words(scope="diagnose", **{"class": "emergency"}))
+    assert "ticket unchecked: CASE-1 could not be confirmed (the ticket is closed)" in done.stderr
+    with sqlite3.connect(desk.home / "state/store.sqlite") as store:
+        details = [row[0] for row in store.execute("SELECT detail FROM change WHERE action = 'statement.request'")]
+    assert details == ["signed by alice; ticket unchecked: the ticket is closed"]
+
+
+@pytest.fixture(scope="module")
+def server():
+    made = TicketServer()
+    yield made
+    made.close()
+
+
+def test_the_address_agrees(desk, server):
+    desk.configure(ticket_url=f"http://127.0.0.1:{server.port}/tickets")
+    desk.ctl(*desk.words())
+    assert server.asked[-1] == ("/tickets", {"ticket": "CASE-1", "tenant": "acme", "operator": "alice"})
+    odd = "none yet & tenant=globex #?%"
+    desk.ctl(*desk.words(ticket=odd, scope="diagnose", **{"class": "emergency"}))
+    assert server.asked[-1] == ("/tickets", {"ticket": odd, "tenant": "acme", "operator": "alice"})
+
+
+@pytest.mark.parametrize("ticket, said", [("GONE-1", "ticket_url answered with status 404"),
+                                          ("MOVED-1", "ticket_url answered with status 302"),
+                                          ("SLOW-1", "ticket_url cannot be reached")])
+def test_the_address_does_not_agree(desk, server, ticket, said):
+    desk.configure(ticket_url=f"http://127.0.0.1:{server.port}/", ticket_timeout="300ms")
+    assert f"the ticket {ticket} was not confirmed: {said}" in desk.refused(*desk.words(ticket=ticket))
+    assert server.asked[-1][0] == "/", "nobody was followed elsewhere"
+    done = desk.ctl(*desk.words(ticket=ticket, scope="diagnose", **{"class": "emergency"}))
+    assert f"ticket unchecked: {ticket}" in done.stderr
+
+
+def test_both_must_agree(desk, server):
+    asked = len(server.asked)
+    checker(desk, "exit 1", ticket_url=f"http://127.0.0.1:{server.port}/")
+    assert "it said no" in desk.refused(*desk.words())
+    assert len(server.asked) == asked
+    checker(desk, "exit 0", ticket_url=f"http://127.0.0.1:{server.port}/")
+    assert "status 404" in desk.refused(*desk.words(ticket="GONE-1"))
+
+
+@pytest.mark.parametrize("url, why", [("http://192.0.2.1/", "is plain HTTP"), ("https://me:word@localhost/", "holds a user"),
+                                      ("ftp://localhost/", "is not HTTPS")])
+def test_a_bad_address_agrees_to_nothing(desk, url, why):
+    desk.configure(ticket_url=url)
+    assert f"was not confirmed: ticket_url {why}" in desk.refused(*desk.words())
+
+
 def test_no_checker_there(desk):
     desk.configure(ticket_checker=desk.home / "gone")
     assert "was not confirmed" in desk.refused(*desk.words())
@@ -284,10 +338,12 @@ def test_no_checker_there(desk):
 # --- waiting ---
 
 def test_waiting_until_it_is_decided(desk):
-    for decide, code in ((lambda g: [desk.sign(w, "grant", "approve", g) for w in ("bob", "aki")], 0),
-                         (lambda g: desk.sign("aki", "grant", "deny", g, "--reason", "no"), 1)):
+    # Two tickets: the same request twice in one second is the same statement.
+    for ticket, decide, code in (("CASE-1", lambda g: [desk.sign(w, "grant", "approve", g) for w in ("bob", "aki")], 0),
+                                 ("CASE-2", lambda g: desk.sign("aki", "grant", "deny", g, "--reason", "no"), 1)):
         before = {g["grant"] for g in desk.json("grant", "list")}
-        waiting = subprocess.Popen([SEKISHOCTL, "-c", desk.conf, "--json", *map(str, desk.words()), "--wait"],
+        words = map(str, desk.words(ticket=ticket))
+        waiting = subprocess.Popen([SEKISHOCTL, "-c", desk.conf, "--json", *words, "--wait"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         grant = until(lambda: {g["grant"] for g in desk.json("grant", "list")} - before, "the request is there").pop()
         assert waiting.poll() is None
