@@ -89,6 +89,14 @@ static bool split_host(const char *text, char host[256], char port[6]) {
     return end > text && view_copy_text(view_of(text, (size_t)(end - text)), host, 256);
 }
 
+/* A warning by the console, or by whoever says to be it. */
+static void warned(void *arg, const PGresult *r) {
+    const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+    char line[1024];
+    harmless(text ? text : "", line, sizeof line);
+    ctl_hint("%s", line);
+}
+
 static bool connect_to(const struct remote_wish *wish, const char *host, const char *port) {
     const char *keywords[12], *values[12];
     int n = 0;
@@ -110,6 +118,7 @@ static bool connect_to(const struct remote_wish *wish, const char *host, const c
     }
     keywords[n] = values[n] = NULL;
     remote.link = PQconnectdbParams(keywords, values, 0);
+    PQsetNoticeReceiver(remote.link, warned, NULL);
     return PQstatus(remote.link) == CONNECTION_OK;
 }
 

@@ -67,8 +67,8 @@ static void error_field(struct writer *w, char type, const char *text) {
     writer_cstr(w, text);
 }
 
-void reply_error(struct writer *out, const char *severity, const struct failure *f) {
-    size_t where = begin(out, 'E');
+static void reply_problem(struct writer *out, char type, const char *severity, const struct failure *f) {
+    size_t where = begin(out, type);
     error_field(out, 'S', severity);
     error_field(out, 'V', severity);
     error_field(out, 'C', f->sqlstate);
@@ -77,6 +77,14 @@ void reply_error(struct writer *out, const char *severity, const struct failure 
         error_field(out, 'H', f->hint);
     writer_u8(out, 0);
     end(out, where);
+}
+
+void reply_error(struct writer *out, const char *severity, const struct failure *f) {
+    reply_problem(out, 'E', severity, f);
+}
+
+void reply_warning(struct writer *out, const struct failure *f) {
+    reply_problem(out, 'N', "WARNING", f);
 }
 
 bool portal_binary(const struct talk_portal *p, size_t column) {

@@ -356,6 +356,12 @@ void talk_done(struct talk *t, struct writer *out) {
     t->phase = PHASE_OPEN;
 }
 
+void talk_warned(struct talk *t, struct writer *out, const struct failure *f) {
+    MAGIC_CHECK(t, TALK_MAGIC);
+    assert(t->phase == PHASE_WORK);
+    reply_warning(out, f);
+}
+
 void talk_failed(struct talk *t, struct writer *out, const struct failure *f) {
     MAGIC_CHECK(t, TALK_MAGIC);
     assert(t->phase == PHASE_WORK);

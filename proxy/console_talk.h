@@ -54,6 +54,8 @@ void **talk_job(struct talk *t);
 bool talk_row(struct talk *t, struct writer *out, const struct view *cell, size_t cells);
 void talk_done(struct talk *t, struct writer *out);
 void talk_failed(struct talk *t, struct writer *out, const struct failure *f);
+/* A warning on the way: the command goes on. */
+void talk_warned(struct talk *t, struct writer *out, const struct failure *f);
 /* FATAL, for the owner's own reasons: after it the connection ends. */
 void talk_fatal(struct writer *out, const struct failure *f);
 

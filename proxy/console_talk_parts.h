@@ -64,6 +64,8 @@ struct talk {
 void reply_startup(struct writer *out, const char *user);
 void reply_ready(struct writer *out, char status);
 void reply_error(struct writer *out, const char *severity, const struct failure *f);
+/* NoticeResponse. */
+void reply_warning(struct writer *out, const struct failure *f);
 /* A message without a body: ParseComplete and the like. */
 void reply_bare(struct writer *out, char type);
 /* RowDescription or NoData. */

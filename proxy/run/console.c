@@ -5,7 +5,8 @@
  * the supervisor, the broker (which says who is at the other end of a stream), the ledger, and to clients:
  * through their cells, or directly over a socket in run_dir that only its owner may use. Reads the control
  * store, the public keys and the session log; the only thing it writes are signed statements, appended to the
- * store. It never sees a byte of a session with an instance.
+ * store. Runs ticket_checker and connects to ticket_url, when there are such. It never sees a byte of a
+ * session with an instance.
  */
 #include "console_facts.h"
 #include "console_local.h"
@@ -13,6 +14,7 @@
 #include "console_session.h"
 #include "log.h"
 #include "role.h"
+#include "ticket_check.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -64,6 +66,7 @@ static void on_broker_ended(void *arg, struct channel *c, const char *why) {
 
 static void on_settings(void *arg, const struct settings *s) {
     facts_settings(s);
+    ticket_check_settings(s);
     console_local_open(s->run_dir);
 }
 
@@ -82,6 +85,7 @@ int console_main(void) {
     static const struct role_hooks hooks = {.settings = on_settings, .peer = on_peer};
     int code = role_run(R_CONSOLE, &hooks, NULL);
     console_sessions_end();
+    ticket_checks_end();
     console_local_close();
     return code;
 }

@@ -8,6 +8,7 @@
 #include "secret.h"
 #include "statement_log.h"
 #include "text.h"
+#include "ticket.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -300,16 +301,49 @@ bool facts_statements(uint64_t after, bool (*each)(void *arg, const struct state
 
 /* --- handing in --- */
 
-static bool append(const struct console_person *p, const struct statement *s, struct view body,
-                   struct view signature, uint64_t *n, struct failure *f) {
-    struct change c = {.wall_us = clock_now().wall_us};
-    char who[96];
+static bool take_signature(struct view text, uint8_t out[STATEMENT_SIGNATURE], struct failure *f) {
+    struct writer w = writer_of(out, STATEMENT_SIGNATURE);
+    if (text_unbase64(&w, text) && w.len == STATEMENT_SIGNATURE)
+        return true;
+    failure_set(f, "22023", NULL, "the signature is not the base64 of %d bytes", STATEMENT_SIGNATURE);
+    return false;
+}
+
+static bool examine(const struct console_person *p, const struct facts_paper *paper,
+                    uint8_t signature[STATEMENT_SIGNATURE], struct statement *s, struct failure *f) {
+    char why[STATEMENT_WHY];
+    if (!take_signature(paper->signature, signature, f))
+        return false;
+    if (!statement_parse(paper->body, s, why)) {
+        failure_set(f, "22023", "sekishoctl makes and signs statements", "not a statement: %s", why);
+        return false;
+    }
+    return rights_submit(p, facts.trust, paper->verb, s, f) &&
+           grants_check(facts.grants, paper->body, view_of(signature, STATEMENT_SIGNATURE), facts.now, s, f);
+}
+
+bool facts_examine(const struct console_person *p, const struct facts_paper *paper, struct statement *out,
+                   struct failure *f) {
+    uint8_t signature[STATEMENT_SIGNATURE];
+    return examine(p, paper, signature, out, f);
+}
+
+static void describe(struct change *c, const struct console_person *p, const struct statement *s,
+                     const char *unchecked) {
+    char who[96], note[TICKET_WHY + 32] = "";
     console_person_text(p, who);
-    snprintf(c.tenant, sizeof c.tenant, "%s", s->tenant);
-    snprintf(c.actor, sizeof c.actor, "%s", p->name);
-    snprintf(c.action, sizeof c.action, "statement.%s", statement_kind_name(s->kind));
-    snprintf(c.detail, sizeof c.detail, "signed by %s, handed in at the console by: %s", s->signer, who);
-    enum store_result r = facts.store->driver->statement_add(facts.store, body, signature, &c, n);
+    if (unchecked[0])
+        snprintf(note, sizeof note, "; " TICKET_LOGGED, unchecked);
+    snprintf(c->tenant, sizeof c->tenant, "%s", s->tenant);
+    snprintf(c->actor, sizeof c->actor, "%s", p->name);
+    snprintf(c->action, sizeof c->action, "statement.%s", statement_kind_name(s->kind));
+    snprintf(c->detail, sizeof c->detail, "signed by %s, handed in at the console by: %s%s", s->signer, who,
+             note);
+}
+
+static bool append(const struct change *c, struct view body, struct view signature, uint64_t *n,
+                   struct failure *f) {
+    enum store_result r = facts.store->driver->statement_add(facts.store, body, signature, c, n);
     if (r == STORE_OK)
         return true;
     if (r == STORE_UNAVAILABLE)
@@ -320,25 +354,17 @@ static bool append(const struct console_person *p, const struct statement *s, st
     return false;
 }
 
-bool facts_submit(const struct console_person *p, enum console_verb verb, struct view body,
-                  struct view signature, struct facts_receipt *out, struct failure *f) {
-    uint8_t room[STATEMENT_SIGNATURE], digest[STATEMENT_DIGEST];
-    struct writer w = writer_of(room, sizeof room);
+bool facts_submit(const struct console_person *p, const struct facts_paper *paper, const char *unchecked,
+                  struct facts_receipt *out, struct failure *f) {
+    uint8_t signature[STATEMENT_SIGNATURE], digest[STATEMENT_DIGEST];
+    struct change c = {.wall_us = clock_now().wall_us};
     struct statement s;
-    char why[STATEMENT_WHY];
-    if (!text_unbase64(&w, signature) || w.len != sizeof room) {
-        failure_set(f, "22023", NULL, "the signature is not the base64 of %d bytes", STATEMENT_SIGNATURE);
+    if (!examine(p, paper, signature, &s, f))
         return false;
-    }
-    if (!statement_parse(body, &s, why)) {
-        failure_set(f, "22023", "sekishoctl makes and signs statements", "not a statement: %s", why);
+    describe(&c, p, &s, unchecked);
+    if (!append(&c, paper->body, view_of(signature, sizeof signature), &out->n, f))
         return false;
-    }
-    if (!rights_submit(p, facts.trust, verb, &s, f) ||
-        !grants_check(facts.grants, body, writer_view(&w), facts.now, &s, f) ||
-        !append(p, &s, body, writer_view(&w), &out->n, f))
-        return false;
-    statement_digest(body, digest);
+    statement_digest(paper->body, digest);
     statement_digest_text(digest, out->digest);
     statement_short(digest, out->id);
     return true;

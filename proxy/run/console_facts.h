@@ -29,8 +29,15 @@ struct facts_receipt { /* of a statement that was taken */
     char digest[2 * STATEMENT_DIGEST + 1];
     uint64_t n;
 };
-/* Checks and appends. body and signature: as the client sent them. */
-bool facts_submit(const struct console_person *p, enum console_verb verb, struct view body,
-                  struct view signature, struct facts_receipt *out, struct failure *f);
+struct facts_paper { /* as the client sent it */
+    enum console_verb verb;
+    struct view body, signature;
+};
+/* Would it be taken now? *out is what it says. */
+bool facts_examine(const struct console_person *p, const struct facts_paper *paper, struct statement *out,
+                   struct failure *f);
+/* Examines and appends. unchecked: why its ticket could not be confirmed, and it goes on all the same; "". */
+bool facts_submit(const struct console_person *p, const struct facts_paper *paper, const char *unchecked,
+                  struct facts_receipt *out, struct failure *f);
 
 #endif

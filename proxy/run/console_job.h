@@ -15,6 +15,7 @@ enum job_next {
     JOB_DONE,
     JOB_AGAIN, /* a piece of work was done; come again, after others had their turn */
     JOB_WAIT,  /* until `wake` is called */
+    JOB_WARNS, /* *f is a warning; come again */
     JOB_FAILED
 };
 

@@ -154,6 +154,9 @@ static bool work(struct console_session *s, struct writer *out) {
     case JOB_WAIT:
         s->waiting = true;
         return false;
+    case JOB_WARNS:
+        talk_warned(s->talk, out, &f);
+        return true;
     case JOB_DONE:
         job_over(s, slot);
         talk_done(s->talk, out);

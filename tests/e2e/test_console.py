@@ -7,24 +7,32 @@ import hashlib
 import json
 import os
 import subprocess
+import threading
 
 import psycopg
 import pytest
 
 from fleet import SEKISHOCTL, run, until
 from operators import OPERATOR_DOMAIN, Operators, instant
+from tickets import TicketProgram, TicketServer
 
 
 @pytest.fixture(scope="module")
 def people(empty_fleet):
-    made = Operators(empty_fleet)
+    program = TicketProgram(empty_fleet.folder)
+    server = TicketServer(tls=empty_fleet.authority.issue(empty_fleet.folder / "tickets-tls", "localhost"))
+    made = Operators(empty_fleet, ticket_checker=program.path, ticket_timeout="6s", ticket_ca=empty_fleet.authority.crt,
+                     ticket_url=f"https://localhost:{server.port}/tickets?of=sekisho")
+    made.program, made.server = program, server
     for name, role in (("acme", "dana"), ("globex", "gina")):
         made.fleet.instances[name].sql(f"CREATE ROLE {role} LOGIN PASSWORD 'their own'")
         made.ctl("tenant", "set", name, "--admins", role)
     made.certify("bob")
     made.ctl("operator", "add", "bob")
     until(lambda: admin(made, "acme", "dana", check=False).returncode == 0, "acme's administrator gets in", 10, 0.2)
-    return made
+    yield made
+    program.clear()
+    server.close()
 
 
 def admin_dsn(people, tenant, role):
@@ -184,6 +192,131 @@ def test_psql_hands_in_a_statement_as_a_quoted_text(people):
     again = people.psql(f"REQUEST {quoted(body)} {quoted(signature)};", dbname="sekisho", check=False)
     assert "ERROR" in again.stderr
     assert grant in local(people, "SHOW GRANTS").stdout
+    people.tidy()
+
+
+# --- whoever must agree to a ticket ---
+
+def request_for(people, ticket, what="support", who="alice"):
+    return as_text(people.sign(who, "request", "acme", ("ticket", ticket), ("reason", "orders are missing"),
+                               ("reason-code", "customer-case"), ("class", what), ("scope", "diagnose"), ("databases", "app"),
+                               ("not-before", instant()), ("not-after", instant(3600))))
+
+
+class Asking(threading.Thread):
+    """One request on its way at the console: `answer` is the row or the error."""
+
+    def __init__(self, connection, statement):
+        super().__init__(daemon=True)
+        self.connection, self.statement, self.answer = connection, statement, None
+        self.start()
+
+    def run(self):
+        try:
+            self.answer = self.connection.execute("REQUEST %s %s", [*self.statement]).fetchone()
+        except psycopg.Error as error:
+            self.answer = error
+
+    def outcome(self):
+        self.join(30)
+        assert not self.is_alive(), "there is an answer"
+        return self.answer
+
+
+def tickets(people):
+    return [line.split("|")[6] for line in local(people, "SHOW GRANTS").stdout.splitlines()]
+
+
+def test_program_and_address_agree_before_a_request_counts(people):
+    people.program.clear()
+    people.server.asked.clear()
+    with console(people) as alice:
+        assert alice.execute("REQUEST %s %s", [*request_for(people, "CASE-21")]).fetchone()
+        # An approval is nobody's ticket.
+        asked = people.program.asked()
+        people.approve(people.states().popitem()[0])
+        assert people.program.asked() == asked and len(asked) == 1
+    ticket, tenant, operator, *rest = asked[0]
+    assert (ticket, tenant, operator) == ("CASE-21", "acme", "alice")
+    variables = {word.split("=")[0] for word in rest[:-1]}
+    assert "PATH" in variables and variables <= {"PATH", "PWD", "OLDPWD", "_", "SHLVL"}, "the rest is the shell's own"
+    assert rest[-1].split() == ["0", "1", "2", "3"], "the fourth is the folder that ls reads"
+    assert people.server.asked == [("/tickets", {"of": "sekisho", "ticket": "CASE-21", "tenant": "acme", "operator": "alice"})]
+    people.tidy()
+
+
+@pytest.mark.parametrize("ticket, why", [("CLOSED-1", "the ticket is closed ?[2J? は"), ("GONE-1", "answered with status 404"),
+                                         ("MOVED-1", "answered with status 302")])
+def test_one_of_them_does_not_agree(people, ticket, why):
+    with console(people) as alice:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+            alice.execute("SUBMIT %s %s", [*request_for(people, ticket)])
+        assert refused.value.diag.message_primary.startswith(f"the ticket {ticket} was not confirmed: ")
+        assert refused.value.diag.message_primary.endswith(why) and "ticket" in refused.value.diag.message_hint
+        assert alice.execute("SELECT 1").fetchone(), "the session goes on"
+    assert ticket not in tickets(people)
+
+
+def test_an_emergency_goes_on_and_says_so(people):
+    mark = people.proxy.mark("acme")
+    with console(people) as alice:
+        said = []
+        alice.add_notice_handler(lambda notice: said.append((notice.severity, notice.message_primary)))
+        assert alice.execute("REQUEST %s %s", [*request_for(people, "CLOSED-2", "emergency")]).fetchone()
+        assert len(said) == 1 and said[0][0] == "WARNING" and said[0][1].startswith("ticket unchecked: CLOSED-2 ")
+    record = people.proxy.awaits("acme", "admin.change", after=mark, action="statement.request")
+    assert "signed by alice" in record["detail"] and "ticket unchecked: the ticket is closed" in record["detail"]
+    body, signature = request_for(people, "CLOSED-3", "emergency")
+    done = people.psql(f"REQUEST {quoted(body)} {quoted(signature)};", dbname="sekisho")
+    assert "WARNING:  ticket unchecked: CLOSED-3" in done.stderr
+    asked = from_a_laptop(people, "alice", "grant", "request", "--tenant", "acme", "--database", "app", "--scope", "diagnose",
+                          "--ticket", "GONE-2", "--reason", "now", "--for", "1h", "--class", "emergency", "--key",
+                          people.folder / "alice.pem")
+    assert "hint: ticket unchecked: GONE-2 could not be confirmed (ticket_url answered with status 404)" in asked.stderr
+    assert {"CLOSED-2", "CLOSED-3", "GONE-2"} <= set(tickets(people))
+    people.tidy()
+
+
+def test_a_ticket_that_nobody_answers_for_holds_up_nobody(people):
+    people.program.clear()
+    with console(people) as alice, psycopg.connect(admin_dsn(people, "globex", "gina"), autocommit=True) as gina:
+        asking = Asking(alice, request_for(people, "HANG-1"))
+        until(lambda: people.program.alive(), "the program hangs")
+        gina.execute("SHOW POLICY").fetchall()
+        assert admin(people, "acme", "dana").stdout == "1\n", "a new session is served, too"
+        assert asking.is_alive() and asking.answer is None
+        refused = asking.outcome()
+        assert isinstance(refused, psycopg.errors.InsufficientPrivilege) and "no answer within 6000 ms" in str(refused)
+    until(lambda: not people.program.alive(), "it was killed, and what it started")
+    assert "HANG-1" not in tickets(people)
+
+
+def test_who_leaves_before_the_answer_has_asked_nothing(people):
+    people.program.clear()
+    connection = console(people)
+    Asking(connection, request_for(people, "HANG-2"))
+    until(lambda: people.program.alive(), "the program hangs")
+    connection.pgconn.finish()
+    until(lambda: not people.program.alive(), "nobody needs the answer any more", 5)
+    assert "HANG-2" not in tickets(people)
+
+
+def test_so_many_tickets_are_checked_at_once_and_no_more(people):
+    people.program.clear()
+    requests = [request_for(people, f"HOLD-{n}") for n in range(8)]
+    ninth, emergency = request_for(people, "CASE-22"), request_for(people, "CASE-23", "emergency")
+    connections = [console(people) for _ in range(9)]
+    asking = [Asking(*pair) for pair in zip(connections, requests)]
+    until(lambda: len(people.program.about("HOLD-")) == 8, "eight are being checked", 5)
+    with pytest.raises(psycopg.errors.TooManyConnections, match="too many tickets are being checked"):
+        connections[8].execute("REQUEST %s %s", [*ninth])
+    assert connections[8].execute("REQUEST %s %s", [*emergency]).fetchone(), "it goes on, unchecked"
+    people.program.released.touch()
+    assert all(isinstance(one.outcome(), tuple) for one in asking), [one.answer for one in asking]
+    assert connections[8].execute("REQUEST %s %s", [*ninth]).fetchone(), "there is room again"
+    for connection in connections:
+        connection.close()
+    assert len([t for t in tickets(people) if t.startswith("HOLD-")]) == 8
     people.tidy()
 
 
