@@ -61,6 +61,7 @@ static void record_event(void *arg, const struct grants_event *e) {
     record_text(&r, FIELD_TICKET, view_text(e->ticket));
     record_text(&r, FIELD_DETAIL, view_text(e->detail));
     outbox_record(op.outbox, 0, e->tenant, &r);
+    op.alive_us = 0; /* what was told now must not be told again after a restart */
 }
 
 static void on_ledger_message(void *arg, struct channel *c, enum message_code m, struct reader *body,
@@ -288,6 +289,7 @@ bool operators_statements_end(struct reader *body) {
         grants_resume(op.grants, op.was_alive_us / 1000000);
     op.ready = true;
     grants_tick(op.grants, seconds_now(), record_event, NULL);
+    say_alive(wall_now());
     operators_judge();
     return true;
 }
