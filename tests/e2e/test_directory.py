@@ -142,6 +142,21 @@ def test_a_moved_instance_must_carry_the_expected_name(fleet, proxy):
     until(lambda: works(proxy, "acme"), "acme is back", 15, 0.1)
 
 
+def test_a_verifier_kept_in_the_store_serves_where_the_instance_has_no_function(fleet, proxy):
+    acme = fleet.instances["acme"]
+    acme.sql("ALTER FUNCTION sekisho.verifier(text) RENAME TO away")
+    try:
+        until(lambda: not works(proxy, "acme"), "nobody can be looked up", 20, 0.1)
+        proxy.ctl("tenant", "set", "acme", "--verifier",
+                  f"app={acme.sql('SELECT rolpassword FROM pg_authid WHERE rolname = $$app$$')[0]}")
+        until(lambda: works(proxy, "acme"), "app is in the store", 5, 0.1)
+        proxy.ctl("tenant", "set", "acme", "--verifier", "app=")
+        until(lambda: not works(proxy, "acme"), "and is no longer", 20, 0.1)
+    finally:
+        acme.sql("ALTER FUNCTION sekisho.away(text) RENAME TO verifier")
+    until(lambda: works(proxy, "acme"), "the instance answers again", 20, 0.1)
+
+
 def test_the_store_may_be_away(fleet, proxy):
     """Tenants keep connecting while the control store cannot be read."""
     store = proxy.home / "state" / "store.sqlite"
