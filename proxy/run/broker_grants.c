@@ -31,8 +31,9 @@ static struct {
     struct grants *grants;
     struct statement_log log;    /* the pass under way, or the last one */
     struct statement_head start; /* what this host had accepted when the broker started */
-    uint64_t folded;             /* rows that are in `grants` */
-    bool passing, ready;
+    struct statement_head kept;  /* what its file has */
+    struct statement_head seen;  /* the last row that is in `grants`, of an unfinished pass or not */
+    bool passing, ready, whole;  /* whole: the last finished pass fits what was accepted */
     bool head_bad; /* this host does not know any more what it had accepted: an administrator must say */
     char tampering[STATEMENT_WHY]; /* why operators are kept out; "" */
     struct clock_guard clock;
@@ -189,10 +190,33 @@ static void look_at_trust(bool always) {
     trust_free(&old);
 }
 
+/* --- the head --- */
+
+static void head_path(char path[300]) {
+    snprintf(path, 300, "%s/statements.head", broker.settings->state_dir);
+}
+
+/* What was accepted is on disk before anybody gets in by it: a shorter log could pass for whole after a
+ * restart. */
+static void keep_head(void) {
+    char path[300], why[256];
+    if (op.log.accepted.n > op.kept.n) {
+        head_path(path);
+        if (!statement_head_write(path, &op.log.accepted, why)) {
+            close_all(why);
+            return;
+        }
+        op.kept = op.log.accepted;
+    }
+    close_all("");
+}
+
 /* --- the frame --- */
 
 static void on_tick(evutil_socket_t fd, short what, void *arg) {
     look_at_trust(false);
+    if (op.whole && !op.passing && op.log.accepted.n > op.kept.n)
+        keep_head();
     if (op.ready) {
         grants_tick(op.grants, seconds_now(), record_event, NULL);
         say_alive(wall_now());
@@ -200,33 +224,39 @@ static void on_tick(evutil_socket_t fd, short what, void *arg) {
     operators_judge();
 }
 
-static void head_path(char path[300]) {
-    snprintf(path, 300, "%s/statements.head", broker.settings->state_dir);
+static void begin_grants(void) {
+    struct grants_limits limits;
+    grants_limits_from(broker.settings, &limits);
+    grants_free(&op.grants);
+    op.grants = grants_new(broker.settings->environment, &limits, op.trust);
+    if (!op.grants)
+        abort();
+    grants_close(op.grants, op.tampering);
+    op.seen = (struct statement_head){0};
 }
 
-static void begin(const struct grants_limits *limits) {
+static void begin(void) {
     char path[300], why[256] = "";
     op.outbox = outbox_new(RECORDS_KEPT);
     op.trust = read_trust();
     op.trust_mark = mark_of(broker.settings->trust_dir);
-    op.grants = grants_new(broker.settings->environment, limits, op.trust);
-    if (!op.grants)
-        abort();
+    begin_grants();
     read_alive();
     clock_guard_begin(&op.clock, clock_now(), op.was_alive_us);
     head_path(path);
     op.head_bad = !statement_head_read(path, &op.start, why);
     if (op.head_bad)
         close_all(why);
+    op.kept = op.start;
     statement_log_begin(&op.log, &op.start);
 }
 
 void operators_settings(const struct settings *s) {
-    struct grants_limits limits;
-    grants_limits_from(s, &limits);
     if (!op.grants) {
-        begin(&limits);
+        begin();
     } else {
+        struct grants_limits limits;
+        grants_limits_from(s, &limits);
         grants_limits_set(op.grants, &limits, seconds_now(), record_event, NULL);
         look_at_trust(true);
     }
@@ -240,49 +270,49 @@ bool operators_ready(void) {
 
 /* --- statements --- */
 
+/* The log only grows: rows of a pass that nobody finished have to be there in the next one, too. But rows
+ * that never reached what was accepted may have been anybody's: they are read anew. */
+static void begin_pass(void) {
+    if (op.seen.n < op.log.accepted.n)
+        begin_grants();
+    struct statement_head least = op.seen.n > op.log.accepted.n ? op.seen : op.log.accepted;
+    statement_log_begin(&op.log, &least);
+}
+
 bool operators_statement(struct reader *body) {
     uint64_t n = reader_u64(body);
     struct view text = reader_text16(body, STATEMENT_MAX), signature = reader_text16(body, 256);
     char why[STATEMENT_WHY];
     if (!reader_done(body))
         return false;
-    if (n == 1 || !op.passing) {
-        struct statement_head accepted = op.log.accepted;
-        statement_log_begin(&op.log, &accepted);
-        op.passing = true;
-    }
-    if (!statement_log_push(&op.log, n, text, signature) || n <= op.folded)
+    if (n == 1 || !op.passing)
+        begin_pass();
+    op.passing = true;
+    if (!statement_log_push(&op.log, n, text, signature) || n <= op.seen.n)
         return true; /* what does not fit is said at the end of the pass */
     /* Rows from before the start were logged when they came. */
     grants_event_fn *each = n > op.start.n ? record_event : NULL;
-    op.folded = n;
+    op.seen = op.log.head;
     if (grants_add(op.grants, text, signature, n, seconds_now(), each, NULL, why) != GRANTS_TAKEN)
         log_warning("statement %llu has no effect: %s", (unsigned long long)n, why);
     return true;
 }
 
 bool operators_statements_end(struct reader *body) {
-    char path[300], why[256];
-    reader_u64(body);
+    uint64_t last = reader_u64(body);
     if (!reader_done(body))
         return false;
-    if (!op.passing) { /* an empty log has no row 1 */
-        struct statement_head accepted = op.log.accepted;
-        statement_log_begin(&op.log, &accepted);
-    }
+    if (!op.passing || last == 0) /* an empty log has no row 1 */
+        begin_pass();
     op.passing = false;
-    bool grown = op.log.head.n > op.log.accepted.n;
-    if (op.head_bad) {
-        statement_log_end(&op.log); /* stays closed: whatever list the store has would do */
-    } else if (!statement_log_end(&op.log)) {
-        close_all(op.log.why);
-    } else {
+    if (!op.log.tampered && op.log.head.n != last)
+        return false; /* of another pass */
+    op.whole = statement_log_end(&op.log) && !op.head_bad;
+    if (op.whole) {
         statement_log_accept(&op.log);
-        head_path(path);
-        if (grown && !statement_head_write(path, &op.log.head, why))
-            close_all(why);
-        else
-            close_all("");
+        keep_head();
+    } else if (!op.head_bad) { /* else it stays closed: whatever list the store has would do */
+        close_all(op.log.why);
     }
     clock_guard_floor(&op.clock, grants_newest(op.grants) * 1000000);
     if (!op.ready && op.was_alive_us > 0)

@@ -252,3 +252,22 @@ def test_a_key_file_that_does_not_count(ops, how):
     finally:
         for file in ops.trust.glob("eve-*"):
             file.unlink()
+
+
+def test_a_revocation_hidden_while_the_broker_starts(ops):
+    """It was replaced by rubbish, and the broker never saw another one; put back, it counts."""
+    grant = ops.grant()
+    ops.revoke(grant)
+    ops.becomes(grant, "revoked")
+    ops.request("amy", "globex")  # so that it is not the last row that was accepted
+    head = ops.proxy.home / "state" / "statements.head"
+    with tampered(ops) as store:
+        [last] = store.execute("SELECT max(n) FROM statement").fetchone()
+        until(lambda: head.read_text().startswith(f"{last} "), "the broker accepted it")
+        n, body = [row for row in store.execute("SELECT n, body FROM statement ORDER BY n") if b"kind: revoke" in row[1]][-1]
+        store.execute("UPDATE statement SET body = ? WHERE n = ?", (body.replace(b"reason: ", b"reason; "), n))
+        ops.proxy.stop()
+        ops.proxy.start()
+        until(lambda: "kept out" in ops.refusal_or_none(), "what is there is not what was accepted", 10, 0.1)
+    assert ops.refusal_or_none() != "in"
+    assert "has no active break-glass grant" in ops.refusal()["M"]

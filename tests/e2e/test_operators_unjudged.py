@@ -75,3 +75,16 @@ def test_a_damaged_memory_of_what_was_accepted_keeps_operators_out_until_it_is_m
         head.write_bytes(good)
         os.kill(ops.proxy.pid("broker"), signal.SIGKILL)
     until(lambda: ops.refusal_or_none("alice") == "in", "mended, she is in", 20)
+
+
+def test_what_the_host_cannot_remember_lets_nobody_in(ops):
+    """Once it can, nobody has to do anything."""
+    ops.grant()
+    in_its_way = ops.proxy.home / "state" / "statements.head.new"
+    in_its_way.mkdir()
+    try:
+        ops.request(ticket="CASE-78")
+        until(lambda: "kept out" in ops.refusal_or_none("alice"), "alice is refused with words", 15)
+    finally:
+        in_its_way.rmdir()
+    until(lambda: ops.refusal_or_none("alice") == "in", "remembered, she is in", 20)
