@@ -36,10 +36,14 @@ struct broker_cell {
     uint32_t id, pid;
     char tenant[TENANT_ID_MAX + 1];
     struct channel *channel;
-    uint32_t asking;   /* verifiers it waits for */
-    uint32_t cancels;  /* connections for cancel requests that are being made */
-    uint64_t told;     /* fingerprint of the TENANT and INSTANCE_TRUST last sent */
-    UT_hash_handle hh; /* by id */
+    uint32_t asking;  /* verifiers it waits for */
+    uint32_t cancels; /* connections for cancel requests that are being made */
+    uint64_t told;    /* fingerprint of the TENANT and INSTANCE_TRUST last sent */
+    /* Of an operator's cell, whose one session it is: */
+    bool asked;
+    char operator[64], grant[17]; /* what it was let in with, whatever it says later; "" */
+    int64_t ends_us, over_us;     /* mono: the grant's end; when it was seen to be over, or 0 */
+    UT_hash_handle hh;            /* by id */
 };
 
 struct tenant_count {

@@ -333,7 +333,12 @@ void operators_decide(const char *operator, const char * tenant, const char *dat
     *ends_us = clock_now().mono_us + (out->not_after * 1000000 - now_us);
 }
 
-bool operators_still(const char *grant, const char *operator, struct failure * f) {
+bool operators_still(const char *grant, const char *operator, const char * tenant, struct failure *f) {
+    struct grant_view v;
+    if (grants_find(op.grants, grant, seconds_now(), &v) && strcmp(v.request->tenant, tenant) != 0) {
+        failure_set(f, "57P01", NULL, "break-glass grant %s is for another tenant", v.id);
+        return false;
+    }
     return grants_still(op.grants, grant, operator, seconds_now(), f);
 }
 

@@ -30,7 +30,7 @@ void operators_judge(void);
 /* broker_grants.c for broker_operators.c: the decision now, and its end on the monotonic clock. */
 void operators_decide(const char *operator, const char * tenant, const char *database,
                       struct grant_verdict *out, int64_t *ends_us);
-bool operators_still(const char *grant, const char *operator, struct failure * f);
+bool operators_still(const char *grant, const char *operator, const char * tenant, struct failure *f);
 /* Somebody whose signature counts here now, in any role. */
 bool operators_know(const char *person);
 /* 0 for no such grant. */

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define OBEY_US 500000 /* a cell that has not ended its session by then is killed */
+#define OBEY_US 500000   /* a cell that has not ended its session by then is killed */
+#define LEAVE_US 5000000 /* one that says it has, and is still there, too */
 
 static void refuse(struct broker_cell *c, uint64_t request, enum refusal refusal, const char *sqlstate,
                    const char *hint, const char *sentence) {
@@ -115,6 +116,19 @@ static void admit(struct broker_cell *c, uint64_t request, uint64_t session,
     }
 }
 
+/* An operator's cell has one session, and may not swap it for another. */
+static bool is_first(struct broker_cell *c) {
+    bool first = !c->asked;
+    c->asked = true;
+    return first;
+}
+
+static void remember(struct broker_cell *c, const struct holding *h) {
+    snprintf(c->operator, sizeof c->operator, "%s", h->user);
+    snprintf(c->grant, sizeof c->grant, "%s", h->grant);
+    c->ends_us = h->ends_us;
+}
+
 static bool is_known(const char *person) {
     return snapshot_operator(broker.snapshot, person) || operators_know(person);
 }
@@ -161,7 +175,7 @@ bool operators_admit(struct broker_cell *c, struct reader *body) {
     struct admission_request q = {.tenant = c->tenant};
     char operator[41], database[64];
     if (!take_claim(body, &session, &q, operator) || !reader_done(body) || holding_find(session) ||
-        !view_copy_text(q.database, database, sizeof database))
+        !view_copy_text(q.database, database, sizeof database) || !is_first(c))
         return false;
     if (strcmp(database, CONSOLE_DATABASE) == 0)
         admit_to_console(c, request, session, &q, operator);
@@ -177,12 +191,13 @@ bool operators_hold(struct broker_cell *c, struct reader *body) {
     if (!take_claim(body, &session, &q, operator))
         return false;
     uint64_t grant = reader_u64(body);
-    if (!reader_done(body) || holding_find(session))
+    if (!reader_done(body) || holding_find(session) || !is_first(c))
         return false;
     struct holding *h = holding_add(c, session, &q);
     if (grant != 0) {
         text_hex64(grant, h->grant);
         h->ends_us = operators_end_of(h->grant);
+        remember(c, h);
     }
     operators_judge();
     return true;
@@ -191,12 +206,13 @@ bool operators_hold(struct broker_cell *c, struct reader *body) {
 void operators_connected(struct broker_cell *c, uint64_t request, const struct holding *h, int fd) {
     const struct tenant *t = snapshot_tenant(broker.snapshot, c->tenant);
     struct failure f;
-    if (!t || !t->scope[h->scope].known || !operators_still(h->grant, h->user, &f)) {
+    if (!t || !t->scope[h->scope].known || !operators_still(h->grant, h->user, c->tenant, &f)) {
         refuse(c, request, REFUSAL_NO_GRANT, "42501", NULL, "the grant ended while the connection was made");
         return;
     }
     char role[64];
     snprintf(role, sizeof role, "sekisho_%s", scope_name(h->scope));
+    remember(c, h);
     send_granted(c, request, h, role, &t->scope[h->scope], fd);
 }
 
@@ -231,6 +247,12 @@ void operators_furnish(struct broker_cell *c) {
     cells_tell(c, true);
 }
 
+static void kill_cell(const struct broker_cell *c) {
+    struct writer w = channel_scratch();
+    writer_u32(&w, c->id);
+    channel_send(role_supervisor(), M_KILL, &w, -1);
+}
+
 /* Told once; who is still there half a second later is not asked again. */
 static void cut(struct holding *h, enum close_reason reason, const struct failure *f) {
     int64_t now_us = clock_now().mono_us;
@@ -238,9 +260,7 @@ static void cut(struct holding *h, enum close_reason reason, const struct failur
         h->cut_us = now_us;
         cells_cut(h, reason, f);
     } else if (now_us - h->cut_us > OBEY_US) {
-        struct writer w = channel_scratch();
-        writer_u32(&w, h->cell->id);
-        channel_send(role_supervisor(), M_KILL, &w, -1);
+        kill_cell(h->cell);
         h->cut_us = now_us;
     }
 }
@@ -261,7 +281,7 @@ static enum close_reason judge(const struct holding *h, struct failure *f) {
                     "terminating connection because the break-glass grant has expired");
         return CLOSE_GRANT_EXPIRED;
     }
-    if (!operators_still(h->grant, h->user, f))
+    if (!operators_still(h->grant, h->user, h->cell->tenant, f))
         return CLOSE_GRANT_ENDED;
     if (check_operator(h->user, h->cell->tenant, &h->client, f) != REFUSAL_NONE) {
         memcpy(f->sqlstate, "57P01", 6);
@@ -270,12 +290,32 @@ static enum close_reason judge(const struct holding *h, struct failure *f) {
     return CLOSE_NONE;
 }
 
+/* A grant that is over ends the process, whatever it said of its session. */
+static void judge_cell(struct broker_cell *c) {
+    struct failure f;
+    int64_t now_us = clock_now().mono_us;
+    if (now_us < c->ends_us && operators_still(c->grant, c->operator, c->tenant, &f)) {
+        c->over_us = 0;
+    } else if (c->over_us == 0) {
+        c->over_us = now_us;
+    } else if (now_us - c->over_us > LEAVE_US) {
+        kill_cell(c);
+        c->over_us = now_us;
+    }
+}
+
 void operators_judge(void) {
     struct holding *h, *next;
+    struct broker_cell *c, *after;
+    if (!operators_ready())
+        return;
+    HASH_ITER (hh, broker.cells, c, after) {
+        if (c->grant[0])
+            judge_cell(c);
+    }
     HASH_ITER (hh, broker.holdings, h, next) {
         struct failure f;
-        enum close_reason reason =
-            h->cell->role == R_OPERATOR && operators_ready() ? judge(h, &f) : CLOSE_NONE;
+        enum close_reason reason = h->cell->role == R_OPERATOR ? judge(h, &f) : CLOSE_NONE;
         if (reason != CLOSE_NONE)
             cut(h, reason, &f);
     }
