@@ -164,6 +164,7 @@ static bool work(struct console_session *s, struct writer *out) {
     case JOB_FAILED:
         break;
     }
+    memset(s->remembered, 0, sizeof s->remembered); /* it may be the record that failed */
     job_over(s, slot);
     talk_failed(s->talk, out, &f);
     return true;
