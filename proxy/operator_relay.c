@@ -214,7 +214,9 @@ void operator_relay_durable(struct session *s, uint64_t ticket, bool durable) {
     if (s->step != STEP_RELAY || !w)
         return;
     if (durable) {
+        w->busy = true;
         observe_durable(w->observe, ticket, clock_now().mono_us);
+        w->busy = false;
     } else {
         failure_set(&f, "58030", NULL, "terminating connection because the session log cannot be written");
         doom(w, CLOSE_LEDGER_LOST, &f);
