@@ -22,8 +22,8 @@ def test_alice_without_a_grant_is_refused_and_told_the_command(ops):
 def test_from_request_to_end(ops):
     """Alice asks; Bob's approval is not enough for acme; Dora consents; Alice reads what she may; Alice ends it."""
     grant = ops.request(scope="read", reason="orders are missing since noon", ticket="CASE-77")
-    assert f"grant {grant} is awaiting approval" in ops.refusal()["M"]
     ops.becomes(grant, "requested")
+    assert f"grant {grant} is awaiting approval" in ops.refusal()["M"]
     ops.approve(grant)
     until(lambda: ops.proxy.records("acme", "grant.change", grant=grant, actor="bob"), "Bob's approval is in acme's log")
     assert f"grant {grant} is awaiting approval" in ops.refusal()["M"]
