@@ -113,6 +113,7 @@ enum grants_result grants_add(struct grants *g, struct view body, struct view si
     why[0] = 0;
     struct entry *e = g->count < GRANTS_STATEMENTS_MAX ? entry_new(body, signature, n, bad) : NULL;
     if (!e) {
+        g->overfull |= g->count >= GRANTS_STATEMENTS_MAX;
         refuse(GRANTS_TAMPERING, why, n, "", g->count < GRANTS_STATEMENTS_MAX ? bad : "there are too many");
         tell_tampering(&to, "", "", why);
         return GRANTS_TAMPERING;

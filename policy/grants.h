@@ -15,8 +15,8 @@
 #include "settings.h"
 #include "trust.h"
 
-#define GRANTS_STATEMENTS_MAX 200000
-#define GRANTS_FUTURE 60 /* seconds a signer's clock may be ahead */
+#define GRANTS_STATEMENTS_MAX 200000 /* with more, nobody gets in anywhere */
+#define GRANTS_FUTURE 60             /* seconds a signer's clock may be ahead */
 #define GRANTS_STALE                                                                                         \
     900 /* a statement older than this is not taken in any more (but read from the log it counts) */
 

@@ -93,6 +93,8 @@ const char *verification_text(enum verification v) {
 const char *closed_for(const struct grants *g, const char *tenant) {
     if (g->closed[0])
         return g->closed;
+    if (g->overfull)
+        return "there are more statements than can be judged";
     for (const struct closure *c = g->closures; c; c = c->next)
         if (!c->tenant[0] || strcmp(c->tenant, tenant) == 0)
             return c->why;

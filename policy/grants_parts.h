@@ -74,7 +74,8 @@ struct grants {
     struct entry *by_digest;
     struct entry *first, *last; /* the log */
     size_t count;
-    int64_t when; /* of the last statement that had an effect */
+    bool overfull; /* a row found no place: what it forbade is not known */
+    int64_t when;  /* of the last statement that had an effect */
     struct grant *by_request;
     struct grant *first_grant, *last_grant;
     struct list policies, standings, locks;
