@@ -377,3 +377,37 @@ def test_an_operator_who_is_not_in_the_directory_or_not_at_home(ops):
     assert told["C"] == "42501" and "is not an operator here" in told["M"]
     ops.ctl("operator", "add", "alice")
     until(lambda: ops.psql("SELECT 1", check=False).returncode == 0, "Alice is back")
+
+
+def test_from_outside_the_management_network(ops):
+    """The provider's rule for all operators: also for who is in already."""
+    ops.grant()
+    said = 'operator "alice" may not come from 127.0.0.1'
+    with ops.connect() as alice:
+        alice.execute("SELECT 1")
+        ops.proxy.configure(**ops.settings, operator_from="192.0.2.0/24")
+        ops.proxy.reload()
+        try:
+            with pytest.raises(psycopg.Error, match=said):
+                until(lambda: not alice.execute("SELECT 1"), "never")
+            told = ops.refusal()
+            assert told["C"] == "28000" and told["M"] == said
+        finally:
+            ops.proxy.configure(**ops.settings)
+            ops.proxy.reload()
+    until(lambda: ops.psql("SELECT 1", check=False).returncode == 0, "from anywhere again")
+
+
+def test_a_tenant_that_is_suspended(ops):
+    """Nobody is its customer then, and a grant is no way in; what was granted goes on when the tenant does."""
+    ops.grant()
+    with ops.connect() as alice:
+        alice.execute("SELECT 1")
+        ops.ctl("tenant", "suspend", "acme")
+        try:
+            with pytest.raises(psycopg.Error):
+                until(lambda: not alice.execute("SELECT 1"), "never")
+            assert ops.refusal_or_none() != "in"
+        finally:
+            ops.ctl("tenant", "resume", "acme")
+    until(lambda: ops.refusal_or_none() == "in", "and when acme is back so is she")

@@ -261,6 +261,21 @@ def test_startup_options_do_not_bend_the_role(ops):
         assert told["C"] == "28000" and "startup options" in told["M"], options
 
 
+def test_what_a_tenant_notifies_is_not_heard(ops):
+    """PostgreSQL has no privilege against LISTEN. Alice's own NOTIFY would bring her both at once."""
+    ops.grant(scope="write")
+    with ops.proxy.connect("acme") as ann, ops.connect() as alice:
+        heard = {"ann": [], "alice": []}
+        for name, connection in (("ann", ann), ("alice", alice)):
+            connection.add_notify_handler(lambda note, name=name: heard[name].append(note.payload))
+            connection.execute("LISTEN orders")
+        ann.execute("NOTIFY orders, 'a customer value'")
+        alice.execute("NOTIFY orders, 'her own'")
+        until(lambda: ann.execute("SELECT 1") and len(heard["ann"]) == 2, "both were sent")
+        assert alice.execute("SELECT 'the rest arrives'").fetchone()
+        assert heard == {"ann": ["a customer value", "her own"], "alice": []}
+
+
 def test_a_cancel_that_is_not_hers(ops):
     """Ann of acme guesses at Alice's key; Alice's query goes on."""
     ops.grant()

@@ -79,8 +79,8 @@ def test_the_customer_reads_what_concerns_them_and_nothing_of_others(people):
     assert {r["tenant"] for r in rows} == {"acme"} and any(r["event"] == "session.open" for r in rows)
     refused = admin(people, "acme", "dana", "SHOW AUDIT TENANT 'globex'", check=False)
     assert "permission denied" in refused.stderr and not refused.stdout
-    with psycopg.connect(admin_dsn(people, "acme", "dana")) as connection:
-        assert connection.execute("SHOW SESSIONS").fetchall()[0][1] == "acme"
+    with people.proxy.connect("globex"), psycopg.connect(admin_dsn(people, "acme", "dana")) as connection:
+        assert {row[1] for row in connection.execute("SHOW SESSIONS").fetchall()} == {"acme"}
         n, sha256 = connection.execute("SHOW CHECKPOINT").fetchone()[1::2]
         line = people.proxy.lines("acme")[int(n) - 1]
     assert hashlib.sha256(line).hexdigest() == sha256
@@ -101,6 +101,20 @@ def test_a_role_that_is_no_administrator_is_refused(people):
     assert "only the tenant's administrators" in refused.stderr
 
 
+def test_who_is_no_administrator_any_more_is_out(people):
+    people.globex.sql("CREATE ROLE greta LOGIN PASSWORD 'their own'")
+    people.ctl("tenant", "set", "globex", "--admins", "gina,greta")
+    until(lambda: admin(people, "globex", "greta", check=False).returncode == 0, "Greta is an administrator", 10, 0.2)
+    with psycopg.connect(admin_dsn(people, "globex", "greta"), autocommit=True) as greta, \
+            psycopg.connect(admin_dsn(people, "globex", "gina"), autocommit=True) as gina:
+        assert greta.execute("SHOW POLICY").fetchall()
+        people.ctl("tenant", "set", "globex", "--admins", "gina")
+        with pytest.raises(psycopg.Error, match="is not an administrator any more"):
+            until(lambda: not greta.execute("SELECT 1"), "never")
+        assert gina.execute("SHOW POLICY").fetchall(), "nobody else is bothered"
+    assert "only the tenant's administrators" in admin(people, "globex", "greta", check=False).stderr
+
+
 def test_from_request_to_review_without_a_shell_on_the_host(people):
     key = people.folder / "alice.pem"
     asked = from_a_laptop(people, "alice", "grant", "request", "--tenant", "acme", "--database", "app", "--scope", "read",
@@ -111,6 +125,9 @@ def test_from_request_to_review_without_a_shell_on_the_host(people):
     from_a_laptop(people, "bob", "grant", "approve", grant, "--key", people.folder / "bob.pem")
     assert admin(people, "acme", "dana", "SHOW APPROVALS").stdout.split("|")[0] == grant
     assert admin(people, "globex", "gina", "SHOW GRANTS").stdout == ""
+    assert "there is no such grant" in admin(people, "globex", "gina", f"SHOW GRANT '{grant}'", check=False).stderr
+    shown = admin(people, "globex", "gina", "SHOW STATEMENTS; SHOW TRUST; SHOW SESSIONS; SHOW STANDING; SHOW LOCKS").stdout
+    assert "gus" in shown and "acme" not in shown, "nothing of acme's"
     from_a_laptop(people, "dora", "grant", "approve", grant, "--key", people.folder / "dora.pem", tenant="acme")
     people.becomes(grant, "active")
     assert people.psql("SELECT count(*) FROM who").stdout.strip() == "3"
