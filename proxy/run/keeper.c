@@ -34,7 +34,7 @@ static struct {
     struct store *store;
     struct stat store_file; /* the file that is open */
     struct stat read_file;  /* the file the directory was read from */
-    bool complained;        /* the log has the store's trouble that goes on */
+    char complaint[256];    /* the store's trouble that goes on, as the log has it; "" for none */
     bool read;              /* the directory is of `version` */
     uint64_t version;
     struct directory *directory;
@@ -57,9 +57,11 @@ static void store_close(void) {
 }
 
 static void store_trouble(const char *why) {
-    if (!keeper.complained)
-        log_error("the control store is not available: %s; the last directory stays in use", why);
-    keeper.complained = true;
+    char complaint[sizeof keeper.complaint];
+    snprintf(complaint, sizeof complaint, "%s", why);
+    if (strcmp(complaint, keeper.complaint) != 0)
+        log_error("the control store is not available: %s; the last directory stays in use", complaint);
+    memcpy(keeper.complaint, complaint, sizeof complaint);
     store_close();
 }
 
@@ -125,9 +127,10 @@ static void read_store(void) {
         store_trouble("another file took its place, and it has no tenants");
     else if (r != STORE_OK)
         store_trouble(keeper.store->driver->why(keeper.store));
-    else if (keeper.complained)
+    else if (keeper.complaint[0])
         log_info("the control store is back");
-    keeper.complained = r != STORE_OK;
+    if (r == STORE_OK)
+        keeper.complaint[0] = 0;
 }
 
 /* ---- the broker's snapshot ---- */
