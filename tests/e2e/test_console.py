@@ -158,6 +158,16 @@ def test_an_operator_sees_their_own_and_never_a_log(people):
     people.tidy()
 
 
+def test_an_operator_sees_no_session_of_others(people):
+    """Neither the tenants' own nor another operator's; whoever approves sees the operators' sessions."""
+    grant = people.grant("amy")
+    with people.proxy.connect("acme"), people.connect("amy"):
+        for who, seen in (("alice", []), ("amy", [grant]), ("bob", [grant])):
+            with console(people, who) as connection:
+                assert [row[7] for row in connection.execute("SHOW SESSIONS").fetchall()] == seen, who
+    people.tidy()
+
+
 def test_a_signature_is_worth_something_only_from_its_person_and_its_tenant(people):
     grant = people.request("alice")
     digest = people.digest(grant)
