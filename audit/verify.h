@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * Checks a chain without trusting whoever wrote it: numbers without gaps, links that fit, one JSON object a line.
- * Links alone prove every record but the last: a change of the newest line, or lines cut off at the end, show only
- * against something kept elsewhere (the reported head, compared; signed checkpoints when there are any).
+ * Checks a chain without trusting whoever wrote it: numbers without gaps, links that fit, one JSON object a
+ * line. Links alone prove every record but the last: a change of the newest line, or lines cut off at the
+ * end, show only against something kept elsewhere (the reported head, compared; signed checkpoints when there
+ * are any).
  */
 #ifndef SEKISHO_VERIFY_H
 #define SEKISHO_VERIFY_H
@@ -10,15 +11,16 @@
 #include "bytes.h"
 
 struct verify_report {
-    uint64_t records;    /* good ones, from the start */
+    uint64_t records; /* good ones, from the start */
     bool good;
     uint64_t bad_record; /* when not good: the `n` at which the first fault shows (counted from 1) */
     char why[256];       /* a sentence about that record, which it calls "it" */
     uint8_t head[32];    /* SHA-256 of the last good line */
-    bool torn;           /* the file ends in the middle of a line (a live log may be read in the middle of a write) */
+    bool torn; /* the file ends in the middle of a line (a live log may be read in the middle of a write) */
 };
 
-/* folder: one tenant's (its files are read in the order of their names). tenant: its id, which every line must carry;
+/* folder: one tenant's (its files are read in the order of their names). tenant: its id, which every line
+ * must carry;
  * "" for the provider's own. */
 void verify_chain(const char *folder, const char *tenant, struct verify_report *out);
 

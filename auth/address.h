@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * IP addresses and ranges of them (RFC 4632, RFC 4291). IPv4-mapped IPv6 addresses are folded to IPv4, so that a rule
- * for one matches the other.
+ * IP addresses and ranges of them (RFC 4632, RFC 4291). IPv4-mapped IPv6 addresses are folded to IPv4, so
+ * that a rule for one matches the other.
  */
 #ifndef SEKISHO_ADDRESS_H
 #define SEKISHO_ADDRESS_H
@@ -31,7 +31,8 @@ struct ranges {
 
 /* An address without port: "192.0.2.1", "2001:db8::1". */
 bool address_parse(struct view v, struct address *out);
-/* With port: "192.0.2.1:5432", "[2001:db8::1]:5432"; the port is required, 1..65535 (0 too when `any_port`). */
+/* With port: "192.0.2.1:5432", "[2001:db8::1]:5432"; the port is required, 1..65535 (0 too when `any_port`).
+ */
 bool address_parse_port(struct view v, bool any_port, struct address *out);
 bool address_from_sockaddr(const struct sockaddr *sa, struct address *out);
 socklen_t address_to_sockaddr(const struct address *a, struct sockaddr_storage *out);
@@ -46,8 +47,9 @@ struct address address_network(const struct address *a);
 void address_write(struct writer *w, const struct address *a);
 bool address_read(struct reader *r, struct address *a);
 
-/* A comma-separated list "192.0.2.0/24, 2001:db8::/32, 198.51.100.7". A range with bits set behind its prefix is an
- * error. False, with *bad the offending item, when something is wrong or there are more than RANGES_MAX. */
+/* A comma-separated list "192.0.2.0/24, 2001:db8::/32, 198.51.100.7". A range with bits set behind its prefix
+ * is an error. False, with *bad the offending item, when something is wrong or there are more than
+ * RANGES_MAX. */
 bool ranges_parse(struct view v, struct ranges *out, struct view *bad);
 bool ranges_contain(const struct ranges *r, const struct address *a);
 

@@ -10,7 +10,8 @@
 
 #include <openssl/x509.h>
 
-/* Fills channel (tls_binding true). False, with tls_binding false, when the signature names no hash (Ed25519). */
+/* Fills channel (tls_binding true). False, with tls_binding false, when the signature names no hash
+ * (Ed25519). */
 bool endpoint_binding(X509 *certificate, struct scram_channel *channel);
 
 #endif

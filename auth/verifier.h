@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What PostgreSQL keeps instead of a password (pg_authid.rolpassword): "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:
- * <ServerKey>", base64 (RFC 5803 as PostgreSQL writes it).
+ * What PostgreSQL keeps instead of a password (pg_authid.rolpassword):
+ * "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>: <ServerKey>", base64 (RFC 5803 as PostgreSQL writes it).
  */
 #ifndef SEKISHO_VERIFIER_H
 #define SEKISHO_VERIFIER_H
@@ -23,11 +23,13 @@ struct verifier {
 
 /* False for anything else (md5 hashes, plain text, wrong lengths, iterations out of bounds). */
 bool verifier_parse(struct view text, struct verifier *out);
-/* The verifier of a password (used by tests and provisioning; SASLprep is the caller's: ASCII only is accepted). */
+/* The verifier of a password (used by tests and provisioning; SASLprep is the caller's: ASCII only is
+ * accepted). */
 bool verifier_make(struct view password, struct view salt, uint32_t iterations, struct verifier *out);
 void verifier_text(struct writer *w, const struct verifier *v);
-/* A verifier nobody's password fits, for users that do not exist: the salt is HMAC-SHA-256(secret, "sekisho mock" 0
- * tenant 0 user)'s first 16 bytes, the same after a restart and on every node; the keys are random. */
+/* A verifier nobody's password fits, for users that do not exist: the salt is HMAC-SHA-256(secret, "sekisho
+ * mock" 0 tenant 0 user)'s first 16 bytes, the same after a restart and on every node; the keys are random.
+ */
 void verifier_mock(const uint8_t secret[32], const char *tenant, struct view user, uint32_t iterations,
                    struct verifier *out);
 void verifier_write(struct writer *w, const struct verifier *v);

@@ -17,9 +17,9 @@ struct ctl {
     const char *config_path;         /* where they were read from */
     bool json;                       /* --json was given: standard output is for programs */
     bool colour;                     /* standard output is a terminal that wants colour */
-    struct store *store;             /* open for commands that need the store; NULL otherwise, and when the desk is
-                                        elsewhere (desk_remote.h) */
-    int control;                     /* connected for commands that need the running proxy; -1 otherwise */
+    struct store *store; /* open for commands that need the store; NULL otherwise, and when the desk is
+                            elsewhere (desk_remote.h) */
+    int control;         /* connected for commands that need the running proxy; -1 otherwise */
 };
 
 /* argv[0] is the command's last word ("show"), argv[1] to argv[argc - 1] what follows it. Returns an exit

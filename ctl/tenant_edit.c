@@ -181,9 +181,9 @@ static const struct args_option options[OPTION_COUNT] = {
 };
 static edit_fn *const edits[OPTION_COUNT] = {
     /* in the same order */
-    set_instance,        set_instance_name, set_instance_ca, add_host,   add_listen,        set_allow,
-    set_max_connections, set_cells,         set_service,     set_labels, set_auth_database, set_admins,
-    add_verifier,
+    set_instance,      set_instance_name,   set_instance_ca, add_host,    add_listen,
+    set_allow,         set_max_connections, set_cells,       set_service, set_labels,
+    set_auth_database, set_admins,          add_verifier,
 };
 
 /* The id into e->id; options are applied in a second reading, when the tenant is known. */

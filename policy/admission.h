@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * The one decision function: may this connection have a session, now? Pure: snapshot, counts and request in, verdict
- * out. The absence of a rule never means *allowed* for anything but the tenant's own traffic to its own instance.
+ * The one decision function: may this connection have a session, now? Pure: snapshot, counts and request in,
+ * verdict out. The absence of a rule never means *allowed* for anything but the tenant's own traffic to its
+ * own instance.
  */
 #ifndef SEKISHO_ADMISSION_H
 #define SEKISHO_ADMISSION_H
@@ -41,14 +42,16 @@ struct verdict {
     const struct tenant *tenant;
 };
 
-/* Order: snapshot present and tenant known and active (57P03/08004), address in range (28000), reserved role (28000),
- * limits (53300), instance address known (08001). */
+/* Order: snapshot present and tenant known and active (57P03/08004), address in range (28000), reserved role
+ * (28000), limits (53300), instance address known (08001). */
 void admission_decide(const struct snapshot *s, const struct admission_limits *limits,
                       const struct admission_counts *counts, const struct admission_request *request,
                       struct verdict *out);
 
-/* The part that can change while a session runs: tenant active, address in range. Used on every new snapshot. */
-bool admission_still(const struct snapshot *s, const char *tenant, const struct address *client, struct failure *why);
+/* The part that can change while a session runs: tenant active, address in range. Used on every new snapshot.
+ */
+bool admission_still(const struct snapshot *s, const char *tenant, const struct address *client,
+                     struct failure *why);
 
 /* Roles that no tenant may use: names starting with "sekisho_" or "pg_". */
 bool role_reserved(struct view user);

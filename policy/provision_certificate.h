@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Makes X.509 certificates (RFC 5280) on P-256: the client certificate the proxy shows to one instance, and the sample
- * authority and server certificate for trying Sekisho out.
+ * Makes X.509 certificates (RFC 5280) on P-256: the client certificate the proxy shows to one instance, and
+ * the sample authority and server certificate for trying Sekisho out.
  */
 #ifndef SEKISHO_PROVISION_CERTIFICATE_H
 #define SEKISHO_PROVISION_CERTIFICATE_H
@@ -18,10 +18,11 @@ struct certificate_order {
     int days;
 };
 
-/* Makes a key and its certificate. issuer and issuer_key: who signs; both NULL: it signs itself. The certificate is
- * valid from an hour ago, so that clocks may differ. False when OpenSSL fails; then nothing is owned. */
-bool certificate_issue(const struct certificate_order *order, X509 *issuer, EVP_PKEY *issuer_key, X509 **certificate,
-                       EVP_PKEY **key);
+/* Makes a key and its certificate. issuer and issuer_key: who signs; both NULL: it signs itself. The
+ * certificate is valid from an hour ago, so that clocks may differ. False when OpenSSL fails; then nothing is
+ * owned. */
+bool certificate_issue(const struct certificate_order *order, X509 *issuer, EVP_PKEY *issuer_key,
+                       X509 **certificate, EVP_PKEY **key);
 /* PEM as allocated, NUL-terminated texts; NULL when OpenSSL fails. A key's text is the caller's to wipe. */
 char *certificate_pem(X509 *certificate);
 char *certificate_key_pem(EVP_PKEY *key);

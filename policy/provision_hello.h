@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Asks an instance for TLS 1.1 with a ClientHello written by hand, because our own OpenSSL refuses to offer it.
+ * Asks an instance for TLS 1.1 with a ClientHello written by hand, because our own OpenSSL refuses to offer
+ * it.
  */
 #ifndef SEKISHO_PROVISION_HELLO_H
 #define SEKISHO_PROVISION_HELLO_H

@@ -124,7 +124,7 @@ bool link_begin(struct link *l, enum link_trust trust, const struct tenant *t, s
     link_add(l, "gssencmode", "disable");
     link_add(l, "application_name", "sekisho");
     link_add(l, "client_encoding", "SQL_ASCII"); /* names are bytes, compared as PostgreSQL compares them */
-    link_add(l, "connect_timeout", "10"); /* blocking callers only */
+    link_add(l, "connect_timeout", "10");        /* blocking callers only */
     if (password)
         link_add(l, "password", password);
     if (trust == LINK_PLAIN) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * How libpq is told to reach one tenant's instance: TLS verified in full, our client certificate, an address instead
- * of a look-up, and nothing from the environment or a home folder. libpq wants files for certificates: they are
- * memory files (memfd_create) of this process, so that no key touches a disk.
+ * How libpq is told to reach one tenant's instance: TLS verified in full, our client certificate, an address
+ * instead of a look-up, and nothing from the environment or a home folder. libpq wants files for
+ * certificates: they are memory files (memfd_create) of this process, so that no key touches a disk.
  */
 #ifndef SEKISHO_PROVISION_LINK_H
 #define SEKISHO_PROVISION_LINK_H
@@ -23,15 +23,16 @@ struct link {
 };
 
 enum link_trust {
-    LINK_OURS,    /* with the tenant's client certificate */
-    LINK_NAKED,   /* TLS without a client certificate, as somebody who comes past the proxy */
-    LINK_PLAIN    /* without TLS, as somebody who comes past the proxy */
+    LINK_OURS,  /* with the tenant's client certificate */
+    LINK_NAKED, /* TLS without a client certificate, as somebody who comes past the proxy */
+    LINK_PLAIN  /* without TLS, as somebody who comes past the proxy */
 };
 
 /* Forgets PG* variables and the home folder: what is not in the link must not come from elsewhere. */
 void link_clean_environment(void);
-/* Fills the link; user, database and password must live as long as it is used. password NULL: none. first: which of the
- * tenant's addresses (there must be one) is tried first. False without memory files; link_end on any outcome. */
+/* Fills the link; user, database and password must live as long as it is used. password NULL: none. first:
+ * which of the tenant's addresses (there must be one) is tried first. False without memory files; link_end on
+ * any outcome. */
 bool link_begin(struct link *l, enum link_trust trust, const struct tenant *t, size_t first, const char *user,
                 const char *database, const char *password);
 /* One more parameter, before connecting. */

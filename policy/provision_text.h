@@ -7,7 +7,8 @@
 
 #include "text.h"
 
-/* Copies text into out as one line: control characters become spaces, ends are trimmed, what does not fit is cut. */
+/* Copies text into out as one line: control characters become spaces, ends are trimmed, what does not fit is
+ * cut. */
 static inline void provision_one_line(struct view text, char *out, size_t cap) {
     text = text_trim(text);
     size_t n = text.len < cap - 1 ? text.len : cap - 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Secrets at rest in the control store: AES-256-GCM with a key file that is not in the store, bound to what the secret
- * is for, so that a sealed value moved to another row does not open. Form: "seal1:" base64(nonce 12, text, tag 16).
+ * Secrets at rest in the control store: AES-256-GCM with a key file that is not in the store, bound to what
+ * the secret is for, so that a sealed value moved to another row does not open. Form: "seal1:" base64(nonce
+ * 12, text, tag 16).
  */
 #ifndef SEKISHO_SEAL_H
 #define SEKISHO_SEAL_H

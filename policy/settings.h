@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * The configuration: one table (settings.def) from which parsing, `config check`, the commented sample and the man page
- * are made. Every process gets the whole of it as text over its channel and parses it again: it holds no secret.
+ * The configuration: one table (settings.def) from which parsing, `config check`, the commented sample and
+ * the man page are made. Every process gets the whole of it as text over its channel and parses it again: it
+ * holds no secret.
  */
 #ifndef SEKISHO_SETTINGS_H
 #define SEKISHO_SETTINGS_H
@@ -34,8 +35,8 @@ struct settings_error {
     char text[256];
 };
 
-/* Every default, then the text (INI, through inih). name: for messages. False, with *error naming file, line and what
- * was expected: an unknown section or key, a key twice, a bad value, a line that is not INI. */
+/* Every default, then the text (INI, through inih). name: for messages. False, with *error naming file, line
+ * and what was expected: an unknown section or key, a key twice, a bad value, a line that is not INI. */
 bool settings_parse(struct view text, const char *name, struct settings *out, struct settings_error *error);
 /* Reads the file, keeps its text (at most SETTINGS_TEXT_MAX bytes) in text[0..*len). */
 bool settings_load(const char *path, struct settings *out, char *text, size_t cap, size_t *len,

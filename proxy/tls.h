@@ -14,8 +14,9 @@
 /* Towards clients. min_version: "1.2" or "1.3". NULL, with why, when chain or key are not good or do not fit.
  */
 SSL_CTX *tls_server(struct view chain, struct view key, const char *min_version, char why[256]);
-/* Makes a server context ask clients for a certificate of ca's (PEM); crl (PEM, may be empty): those that were withdrawn.
- * A client without one still completes the handshake, so that it can be told; one with a wrong one does not. */
+/* Makes a server context ask clients for a certificate of ca's (PEM); crl (PEM, may be empty): those that
+ * were withdrawn. A client without one still completes the handshake, so that it can be told; one with a
+ * wrong one does not. */
 bool tls_ask_certificate(SSL_CTX *c, struct view ca, struct view crl, char why[256]);
 /* Towards an instance: verified, always. ca: PEM; empty: the system's trust store. certificate, key: what we
  * show, may be empty. */

@@ -275,7 +275,8 @@ static void on_gate_ended(void *arg, struct channel *c, const char *why) {
         watch_idleness();
 }
 
-/* The tenant may have gone from the directory while its cell was started: who waits for it here is better let go. */
+/* The tenant may have gone from the directory while its cell was started: who waits for it here is better let
+ * go. */
 static void on_unfurnished(evutil_socket_t fd, short what, void *arg) {
     if (cell.all.corridor.server && cell.all.corridor.client)
         return;

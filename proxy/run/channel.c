@@ -19,8 +19,9 @@
 
 #define CHANNEL_MAGIC 0x5ec10001u
 #define HEADER 2
-#define DESCRIPTOR_COST 4096 /* of the queue's bytes: so few that no peer who does not read takes them all   \
-                              */
+#define DESCRIPTOR_COST                                                                                      \
+    4096         /* of the queue's bytes: so few that no peer who does not read takes them all               \
+                  */
 #define BATCH 64 /* messages taken per turn of the loop, so that one loud peer does not starve the others */
 
 struct packet {

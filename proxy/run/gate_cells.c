@@ -182,7 +182,8 @@ static struct gate_cell *cell_begin(struct gate *g, struct ward *w, const struct
     struct gate_cell *cell = calloc(1, sizeof *cell);
     if (!cell)
         abort();
-    *cell = (struct gate_cell){.magic = GATE_CELL_MAGIC, .gate = g, .ward = w, .id = peer->id, .pid = peer->pid};
+    *cell =
+        (struct gate_cell){.magic = GATE_CELL_MAGIC, .gate = g, .ward = w, .id = peer->id, .pid = peer->pid};
     LIST_INIT(&cell->keys);
     cell->channel = channel_new(role_base(), fd, R_GATE, peer->role, on_cell_message, on_cell_ended, cell);
     TAILQ_INSERT_HEAD(&w->cells, cell, in_ward);

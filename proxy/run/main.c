@@ -24,8 +24,8 @@
 static const struct {
     const char *name;
     int (*run)(void);
-} roles[] = {{"gate", gate_main},         {"cell", cell_main},        {"lobby", lobby_main},
-             {"broker", broker_main},     {"keeper", keeper_main},    {"ledger", ledger_main},
+} roles[] = {{"gate", gate_main},         {"cell", cell_main},       {"lobby", lobby_main},
+             {"broker", broker_main},     {"keeper", keeper_main},   {"ledger", ledger_main},
              {"operator", operator_main}, {"console", console_main}, {"notifier", notifier_main}};
 
 static int run_role(const char *role) {

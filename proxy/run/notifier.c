@@ -12,13 +12,13 @@
 #include "files.h"
 #include "log.h"
 #include "magic.h"
-#include "web_manners.h"
 #include "notifier_chains.h"
 #include "notifier_command.h"
 #include "notifier_post.h"
 #include "notifier_tail.h"
 #include "role.h"
 #include "secret.h"
+#include "web_manners.h"
 
 #include <errno.h>
 #include <fcntl.h>

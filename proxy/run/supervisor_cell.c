@@ -83,7 +83,8 @@ void cell_kill(struct supervisor *s, uint32_t id) {
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, next) {
         if (process_is_cell(p) && p->id == id && p->pid != 0) {
-            log_error("%s %s[%d] is not to be trusted any more: killed", role_name(p->role), p->tenant, (int)p->pid);
+            log_error("%s %s[%d] is not to be trusted any more: killed", role_name(p->role), p->tenant,
+                      (int)p->pid);
             kill(p->pid, SIGKILL);
         }
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Typed messages (PostgreSQL protocol 3.0, "Message Formats"): cutting whole messages out of a buffer during login,
- * following message boundaries in the relayed stream, reading and writing the few that the proxy itself understands.
+ * Typed messages (PostgreSQL protocol 3.0, "Message Formats"): cutting whole messages out of a buffer during
+ * login, following message boundaries in the relayed stream, reading and writing the few that the proxy
+ * itself understands.
  */
 #ifndef SEKISHO_MESSAGE_H
 #define SEKISHO_MESSAGE_H
@@ -9,7 +10,8 @@
 #include "bytes.h"
 #include "failure.h"
 
-/* A message PostgreSQL itself would accept at most (1 GiB - 1, as MaxAllocSize). The relay counts in 64 bits. */
+/* A message PostgreSQL itself would accept at most (1 GiB - 1, as MaxAllocSize). The relay counts in 64 bits.
+ */
 #define MESSAGE_MAX 0x3fffffffu
 
 enum message_result { MESSAGE_OK, MESSAGE_MORE, MESSAGE_BAD };
@@ -19,8 +21,8 @@ struct message {
     struct view body; /* without type and length */
 };
 
-/* Cuts the first whole message from `bytes`; *used is its full length. MESSAGE_BAD when the length field is under 4 or
- * the whole would be longer than `max` bytes. */
+/* Cuts the first whole message from `bytes`; *used is its full length. MESSAGE_BAD when the length field is
+ * under 4 or the whole would be longer than `max` bytes. */
 enum message_result message_next(struct view bytes, size_t max, struct message *out, size_t *used);
 
 /* Follows the boundaries of one direction of a relayed stream without holding any of it. */
@@ -34,7 +36,8 @@ struct frame {
     uint64_t messages; /* begun so far */
     uint64_t ready;    /* ReadyForQuery messages completed */
     uint64_t commits;  /* of those, with status 'I': transactions ended */
-    uint64_t asks;     /* from a client: Query, Sync and FunctionCall messages begun, each to be answered by a ReadyForQuery */
+    uint64_t asks;     /* from a client: Query, Sync and FunctionCall messages begun, each to be answered by a
+                          ReadyForQuery */
 };
 
 void frame_begin(struct frame *f);
@@ -46,7 +49,8 @@ bool frame_at_boundary(const struct frame *f);
 struct error_fields {
     struct view severity, sqlstate, message, detail, hint;
 };
-/* False when the body is not a well-formed field list ending in a zero byte or has no valid SQLSTATE or message. */
+/* False when the body is not a well-formed field list ending in a zero byte or has no valid SQLSTATE or
+ * message. */
 bool message_read_error(struct view body, struct error_fields *out);
 
 /* ErrorResponse 'E': S and V "FATAL", C, M, D "Session <id>." (left out when session is 0), H. */
@@ -62,7 +66,8 @@ void message_write_sasl_initial(struct writer *w, const char *mechanism, struct 
 void message_write_sasl_response(struct writer *w, struct view data);
 void message_write_terminate(struct writer *w);
 
-/* SASLInitialResponse: mechanism name (at most 63 bytes) and its data. False when malformed or with bytes behind. */
+/* SASLInitialResponse: mechanism name (at most 63 bytes) and its data. False when malformed or with bytes
+ * behind. */
 bool message_read_sasl_initial(struct view body, struct view *mechanism, struct view *data);
 
 /* AuthenticationXXX ('R') from a backend. */
@@ -76,9 +81,9 @@ enum auth_request {
 };
 struct auth {
     enum auth_request request;
-    const char *name;   /* AUTH_REQUEST_OTHER: "cleartext password", "MD5", ... */
-    bool scram, plus;   /* AUTH_REQUEST_SASL: mechanisms offered */
-    struct view data;   /* continue and final */
+    const char *name; /* AUTH_REQUEST_OTHER: "cleartext password", "MD5", ... */
+    bool scram, plus; /* AUTH_REQUEST_SASL: mechanisms offered */
+    struct view data; /* continue and final */
 };
 void message_read_auth(struct view body, struct auth *out);
 /* BackendKeyData with exactly 4 + 4 bytes. */
