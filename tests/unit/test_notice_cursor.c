@@ -22,7 +22,7 @@ Test(notice_cursor, comes_back_as_it_went) {
             struct cursor c;
             cr_assert(cursor_read(view_of(text, w.len - 1), tenant, &target, &c));
             cr_assert_str_eq(tenant, tenants[i]);
-            cr_assert_eq(target, t);
+            cr_assert_eq((int)target, t);
             cr_assert(c.file == cursors[i].file && c.offset == cursors[i].offset && c.n == cursors[i].n);
         }
 }
