@@ -204,8 +204,7 @@ Test(statement, what_cannot_be_seen_is_not_signed) {
                          "a\tb",
                          "\xc2\x85",
                          "\xc2\xad",
-                         "\xe2\x80\xae"
-                         "x",
+                         "\xe2\x80\xaex",
                          "a\xe2\x81\xa6",
                          "\xef\xbb\xbf",
                          "\xe3\x80\x80",
