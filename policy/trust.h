@@ -52,6 +52,9 @@ bool trust_compose(const struct trust_key *k, struct writer *w);
 typedef void trust_problem_fn(void *arg, const char *file, const char *why);
 struct trust *trust_load(const char *folder, trust_problem_fn *problem, void *arg, char why[256]);
 
+/* Another number when the folder or anything in it came, went, was written, or changed its owner or mode. */
+uint64_t trust_mark(const char *folder);
+
 size_t trust_count(const struct trust *t);
 const struct trust_key *trust_at(const struct trust *t, size_t index);
 /* Is there any file for this person's key, whatever its dates? */

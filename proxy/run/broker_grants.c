@@ -12,7 +12,6 @@
 #include "statement_log.h"
 #include "text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -147,22 +146,6 @@ static void on_problem(void *arg, const char *file, const char *why) {
     log_error("trust file %s does not count: %s", file, why);
 }
 
-/* Changes when a file of the folder came, went or was written. */
-static uint64_t mark_of(const char *folder) {
-    uint64_t mark = 1469598103934665603u;
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir))) {
-        struct stat st;
-        if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0)
-            mark += ((uint64_t)st.st_ino * 31 + (uint64_t)st.st_size) * 1099511628211u ^
-                    ((uint64_t)st.st_mtim.tv_sec * 1000000007u + (uint64_t)st.st_mtim.tv_nsec);
-    }
-    if (dir)
-        closedir(dir);
-    return mark;
-}
-
 static struct trust *read_trust(void) {
     char why[256];
     struct trust *t = trust_load(broker.settings->trust_dir, on_problem, NULL, why);
@@ -180,7 +163,7 @@ static void look_at_trust(bool always) {
     if (!always && now_us - op.trust_looked_us < TRUST_LOOK_US)
         return;
     op.trust_looked_us = now_us;
-    uint64_t mark = mark_of(broker.settings->trust_dir);
+    uint64_t mark = trust_mark(broker.settings->trust_dir);
     if (!always && mark == op.trust_mark)
         return;
     op.trust_mark = mark;
@@ -239,7 +222,7 @@ static void begin(void) {
     char path[300], why[256] = "";
     op.outbox = outbox_new(RECORDS_KEPT);
     op.trust = read_trust();
-    op.trust_mark = mark_of(broker.settings->trust_dir);
+    op.trust_mark = trust_mark(broker.settings->trust_dir);
     begin_grants();
     read_alive();
     clock_guard_begin(&op.clock, clock_now(), op.was_alive_us);

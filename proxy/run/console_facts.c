@@ -11,7 +11,6 @@
 #include "ticket.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,22 +51,6 @@ static void on_problem(void *arg, const char *file, const char *why) {
     log_warning("trust file %s does not count: %s", file, why);
 }
 
-/* Another number when a file of the folder came, went or was written. */
-static uint64_t mark_of(const char *folder) {
-    uint64_t mark = 1;
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir))) {
-        struct stat st;
-        if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0)
-            mark += ((uint64_t)st.st_ino * 31 + (uint64_t)st.st_size) * 0x9E3779B97F4A7C15u ^
-                    ((uint64_t)st.st_mtim.tv_sec * 1000000007u + (uint64_t)st.st_mtim.tv_nsec);
-    }
-    if (dir)
-        closedir(dir);
-    return mark;
-}
-
 static struct trust *load_trust(void) {
     char why[256];
     struct trust *t = trust_load(facts.settings->trust_dir, on_problem, NULL, why);
@@ -85,7 +68,7 @@ static void look_at_trust(void) {
     if (facts.trust && now_us - facts.trust_looked_us < TRUST_LOOK_US)
         return;
     facts.trust_looked_us = now_us;
-    uint64_t mark = mark_of(facts.settings->trust_dir);
+    uint64_t mark = trust_mark(facts.settings->trust_dir);
     if (facts.trust && mark == facts.trust_mark)
         return;
     facts.trust_mark = mark;

@@ -170,3 +170,31 @@ Test(trust, the_folder_is_read_and_every_bad_file_named) {
     cr_expect(!trust_load(folder, NULL, NULL, why));
     cr_expect(why[0]);
 }
+
+/* The mark after path got that mode; asked again while the file system's clock stands still between two of
+ * its ticks. */
+static uint64_t mark_after_chmod(const char *path, mode_t mode, uint64_t before) {
+    uint64_t mark = before;
+    for (int i = 0; i < 10000 && mark == before; i++) {
+        cr_assert_eq(chmod(path, mode), 0);
+        mark = trust_mark(folder);
+    }
+    return mark;
+}
+
+/* The broker reads the folder again only when its mark changes: a key made writable by others must not keep
+ * counting. */
+Test(trust, the_mark_changes_with_every_change_that_counts) {
+    char path[256];
+    cr_assert(mkdtemp(folder));
+    uint64_t empty = trust_mark(folder);
+    write_file("bob.key", bobs_file, 0644);
+    uint64_t with_bob = trust_mark(folder);
+    cr_expect_neq(with_bob, empty);
+    cr_expect_eq(trust_mark(folder), with_bob);
+    snprintf(path, sizeof path, "%s/bob.key", folder);
+    uint64_t open_to_all = mark_after_chmod(path, 0666, with_bob);
+    cr_expect_neq(open_to_all, with_bob);
+    cr_expect_neq(mark_after_chmod(folder, 0777, open_to_all), open_to_all);
+    remove_all();
+}
