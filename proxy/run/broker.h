@@ -81,6 +81,8 @@ void cells_refuse(struct broker_cell *c, uint64_t request, enum refusal refusal,
 struct holding *holding_find(uint64_t session);
 struct holding *holding_add(struct broker_cell *c, uint64_t session, const struct admission_request *q);
 void holding_remove(struct holding *h);
+/* A 32-bit length and the bytes: what furnish_blob reads. */
+void write_blob(struct writer *w, struct view v);
 /* The bytes of a file; 0 when it cannot be read, is empty, or does not fit. */
 size_t read_file(const char *path, uint8_t *at, size_t cap);
 

@@ -72,7 +72,7 @@ struct holding *holding_add(struct broker_cell *c, uint64_t session, const struc
 
 /* --- what a cell is told --- */
 
-static void write_blob(struct writer *w, struct view v) {
+void write_blob(struct writer *w, struct view v) {
     writer_u32(w, (uint32_t)v.len);
     writer_bytes(w, v);
 }

@@ -216,11 +216,6 @@ void operators_connected(struct broker_cell *c, uint64_t request, const struct h
     send_granted(c, request, h, role, &t->scope[h->scope], fd);
 }
 
-static void write_blob(struct writer *w, struct view v) {
-    writer_u32(w, (uint32_t)v.len);
-    writer_bytes(w, v);
-}
-
 void operators_furnish(struct broker_cell *c) {
     static uint8_t ca[30000], crl[30000], chain[30000], key[16384];
     const struct settings *s = broker.settings;
