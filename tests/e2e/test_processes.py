@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Processes that die, and what others notice of it. SEKISHO_DRILL=100 makes the drill as long as the acceptance asks."""
 import os
+import select
 import signal
 import socket
 import threading
@@ -328,6 +329,7 @@ def test_drain_tells_idle_sessions_and_lets_work_finish(fleet, proxy):
         "SELECT 1 FROM pg_stat_activity WHERE query ~ 'sleep.1.5' AND state = 'active' AND usename = 'app'"), "at work")
     family = proxy.processes()
     proxy.process.terminate()
+    until(lambda: select.select([idle.fileno()], [], [], 0)[0], "the idle one is told, with nothing asked")
     with pytest.raises(psycopg.OperationalError, match="terminating connection because the proxy is shutting down"):
         idle.execute("SELECT 1")
     with pytest.raises(psycopg.OperationalError):
