@@ -70,11 +70,20 @@ int guard_run(const char *config_path) {
         sigaddset(&w.signals, signals[i]);
     sigprocmask(SIG_BLOCK, &w.signals, NULL);
     log_open("guard", LOG_LEVEL_INFO);
+    int program = spawn_open_session();
+    if (program < 0) {
+        log_error("cannot open sekisho-session, the program of gate and cells: %s", strerror(errno));
+        return 1;
+    }
     uint32_t backoff_ms = 0;
     for (bool first = true;; first = false) {
         int64_t started_us = clock_now().mono_us;
-        pid_t pid = spawn(&(struct spawn){
-            .role = "supervisor", .config = config_path, .channel = -1, .own_group = true, .notify = true});
+        pid_t pid = spawn(&(struct spawn){.role = "supervisor",
+                                          .config = config_path,
+                                          .channel = program,
+                                          .program = -1,
+                                          .own_group = true,
+                                          .notify = true});
         if (pid < 0) {
             log_error("cannot start the supervisor: %s", strerror(errno));
             if (first)

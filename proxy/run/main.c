@@ -1,66 +1,30 @@
 /* SPDX-License-Identifier: ISC
  *
- * sekisho(8): one program for every process of the proxy. Started by hand it is the guard; started by the
- * guard or the supervisor, the environment says which role it has, and descriptor 3 is its channel.
+ * sekisho(8): the program of every process that strangers' bytes do not reach; for those that they do see
+ * session_main.c. Started by hand it is the guard; started by the guard or the supervisor, the environment
+ * says which role it has, and descriptor 3 is its channel.
  */
+#include "birth.h"
 #include "guard.h"
 #include "role.h"
 #include "supervisor_identity.h"
 #include "supervisor_spawn.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/sekisho/sekisho.conf"
 #define USAGE 2
 
-static const struct {
-    const char *name;
-    int (*run)(void);
-} roles[] = {{"gate", gate_main},         {"cell", cell_main},       {"lobby", lobby_main},
-             {"broker", broker_main},     {"keeper", keeper_main},   {"ledger", ledger_main},
-             {"operator", operator_main}, {"console", console_main}, {"notifier", notifier_main}};
-
-static int run_role(const char *role) {
-    char name[16];
-    snprintf(name, sizeof name, "sekisho:%s", role);
-    prctl(PR_SET_NAME, name);
-    if (strcmp(role, "supervisor") == 0) {
-        const char *config = getenv(SPAWN_CONFIG);
-        return supervisor_main(config ? config : DEFAULT_CONFIG);
-    }
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-        if (strcmp(role, roles[i].name) == 0)
-            return roles[i].run();
-    fprintf(stderr, "sekisho: %s=%s is no role; it is not meant to be set by hand\n", SPAWN_ROLE, role);
-    return USAGE;
+static int run_supervisor(void) {
+    const char *config = getenv(SPAWN_CONFIG);
+    return supervisor_main(config ? config : DEFAULT_CONFIG);
 }
 
-/* Every process: as many descriptors as the system allows, and no core file: memory holds keys. */
-static void set_limits(void) {
-    struct rlimit files, none = {0, 0};
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-    setrlimit(RLIMIT_CORE, &none);
-}
-
-/* A closed standard descriptor would be the number of the next socket, and the log would be written to a
- * client. */
-static void open_standard_descriptors(void) {
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
-            open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
-            abort();
-}
+static const struct birth_role roles[] = {{"supervisor", run_supervisor}, {"broker", broker_main},
+                                          {"keeper", keeper_main},        {"ledger", ledger_main},
+                                          {"console", console_main},      {"notifier", notifier_main}};
 
 static int check(const char *path) {
     static struct settings settings;
@@ -104,11 +68,10 @@ int main(int argc, char **argv) {
                                             {"version", no_argument, NULL, 'v'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    open_standard_descriptors();
-    set_limits();
-    const char *role = getenv(SPAWN_ROLE);
+    birth_prepare();
+    const char *role = birth_role_name();
     if (role)
-        return run_role(role);
+        return birth_run(role, roles, sizeof roles / sizeof roles[0]);
     const char *config = DEFAULT_CONFIG;
     bool only_check = false;
     int option;

@@ -9,8 +9,10 @@
 #include "log.h"
 #include "magic.h"
 #include "supervisor_identity.h"
+#include "supervisor_spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@
 
 #define BAD_CONFIGURATION 2
 #define RECORDS_KEPT 1000
+#define PROGRAM_FD_LEAST 10 /* out of the way of what becomes a child's descriptors */
 #define BIND_TRIES 60 /* times 50 ms: a killed supervisor's gate lets go of the addresses within moments */
 
 /* Closed last to first: see supervisor_drain.c. */
@@ -186,12 +189,21 @@ static void raise_descriptor_limit(void) {
     }
 }
 
+/* The guard opened it, so that another supervisor has the same one. */
+static bool take_program(struct supervisor *s) {
+    s->program = fcntl(SPAWN_CHANNEL_FD, F_DUPFD_CLOEXEC, PROGRAM_FD_LEAST);
+    close(SPAWN_CHANNEL_FD);
+    if (s->program < 0)
+        log_error("started without the program of gate and cells: %s", strerror(errno));
+    return s->program >= 0;
+}
+
 static bool begin(struct supervisor *s) {
     /* A guard that is killed must not leave us behind: who starts the next one finds every address free. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    if (!load(s) || !control_open(s) || !bind_listeners(s))
+    if (!take_program(s) || !load(s) || !control_open(s) || !bind_listeners(s))
         return false;
     struct event_config *config = event_config_new();
     if (!config)

@@ -74,6 +74,7 @@ struct supervisor {
     char text[SETTINGS_TEXT_MAX]; /* the configuration as every process gets it */
     size_t text_len;
     struct listeners listeners, operator_listeners;
+    int program; /* sekisho-session, to start cells by */
     int control; /* the control socket */
     struct event *on_control;
     struct outbox *outbox;

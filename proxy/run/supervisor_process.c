@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * One of our processes: started afresh from the same program, watched, and, but for cells, started again when
+ * One of our processes: started afresh from its program, watched, and, but for cells, started again when
  * it ends unexpectedly: at once the first time, then after a delay that doubles. How it ended is in the log
  * and in the ledger.
  */
@@ -108,11 +108,19 @@ void process_dismiss(struct process *p) {
     channel_free(&p->channel);
 }
 
+/* Those are of a program of their own. */
+static bool meets_strangers(const struct process *p) {
+    return process_is_cell(p) || p->role == R_GATE || p->role == R_LOBBY;
+}
+
 static bool start(struct process *p, int pair[2]) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return false;
     const char *tenant = process_is_cell(p) ? p->tenant : NULL;
-    pid_t pid = spawn(&(struct spawn){.role = role_name(p->role), .tenant = tenant, .channel = pair[1]});
+    pid_t pid = spawn(&(struct spawn){.role = role_name(p->role),
+                                      .tenant = tenant,
+                                      .channel = pair[1],
+                                      .program = meets_strangers(p) ? p->supervisor->program : -1});
     close(pair[1]);
     if (pid < 0) {
         close(pair[0]);

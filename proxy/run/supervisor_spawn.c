@@ -6,13 +6,18 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define ENTRY_MAX 4200 /* a path and its name */
 #define ENTRIES_MAX 12
+#define SPAWN_SESSION "sekisho-session"
 
 struct environment {
     char *entry[ENTRIES_MAX + 1]; /* owned; ends in NULL */
@@ -66,6 +71,36 @@ static void attributes_make(posix_spawnattr_t *a, bool own_group) {
     posix_spawnattr_setflags(a, own_group ? (short)(flags | POSIX_SPAWN_SETPGROUP) : flags);
 }
 
+/* The folder of this very program, with its last slash; "" when it does not fit. */
+static void own_folder(char out[PATH_MAX]) {
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    out[n > 0 ? n : 0] = 0;
+    char *last = strrchr(out, '/');
+    out[last ? last + 1 - out : 0] = 0;
+}
+
+int spawn_open_session(void) {
+    char folder[PATH_MAX], path[PATH_MAX + sizeof SPAWN_SESSION];
+    own_folder(folder);
+    snprintf(path, sizeof path, "%s" SPAWN_SESSION, folder);
+    int fd = folder[0] ? open(path, O_PATH | O_CLOEXEC) : -1;
+    return fd >= 0 ? fd : open(SEKISHO_LIBEXEC "/" SPAWN_SESSION, O_PATH | O_CLOEXEC);
+}
+
+/* In the child: the channel, then the program, and nothing behind. Returns the path to start. */
+static const char *files_make(posix_spawn_file_actions_t *files, const struct spawn *what) {
+    posix_spawn_file_actions_init(files);
+    int first = SPAWN_CHANNEL_FD;
+    if (what->channel >= 0)
+        posix_spawn_file_actions_adddup2(files, what->channel, first++);
+    if (what->program >= 0) {
+        assert(what->program > SPAWN_PROGRAM_FD && first == SPAWN_PROGRAM_FD);
+        posix_spawn_file_actions_adddup2(files, what->program, first++);
+    }
+    posix_spawn_file_actions_addclosefrom_np(files, first);
+    return what->program >= 0 ? SPAWN_PROGRAM_PATH : "/proc/self/exe";
+}
+
 pid_t spawn(const struct spawn *what) {
     char title[80];
     snprintf(title, sizeof title, "sekisho: %s%s%s", what->role, what->tenant ? " " : "",
@@ -76,13 +111,9 @@ pid_t spawn(const struct spawn *what) {
     posix_spawnattr_t attributes;
     attributes_make(&attributes, what->own_group);
     posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    int first = SPAWN_CHANNEL_FD;
-    if (what->channel >= 0)
-        posix_spawn_file_actions_adddup2(&files, what->channel, first++);
-    posix_spawn_file_actions_addclosefrom_np(&files, first);
+    const char *path = files_make(&files, what);
     pid_t pid = -1;
-    int error = e.bad ? ENOMEM : posix_spawn(&pid, "/proc/self/exe", &files, &attributes, argv, e.entry);
+    int error = e.bad ? ENOMEM : posix_spawn(&pid, path, &files, &attributes, argv, e.entry);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     environment_end(&e);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * Starts this very program again, as one of its roles: a fresh address space, named for ps, with an
- * environment of the few variables below and no descriptor but the standard three and, as number 3, its
- * channel.
+ * Starts one of our processes: a fresh address space, named for ps, with an environment of the few variables
+ * below and no descriptor but the standard three and, as number 3, its channel. It is this very program
+ * again, or sekisho-session, which lies beside it or where it was installed. Both are the files that were
+ * there when the guard started: an upgrade underneath does not mix versions.
  */
 #ifndef SEKISHO_SUPERVISOR_SPAWN_H
 #define SEKISHO_SUPERVISOR_SPAWN_H
@@ -14,15 +15,21 @@
 #define SPAWN_TENANT "SEKISHO_TENANT"
 #define SPAWN_CONFIG "SEKISHO_CONFIG"
 #define SPAWN_CHANNEL_FD 3
+#define SPAWN_PROGRAM_FD 4 /* in sekisho-session at birth: its own file */
+#define SPAWN_PROGRAM_PATH "/proc/self/fd/4"
 
 struct spawn {
     const char *role;
     const char *tenant; /* of a cell; NULL */
     const char *config; /* path, for the supervisor; NULL */
-    int channel;        /* becomes SPAWN_CHANNEL_FD; -1: none */
+    int channel;        /* becomes SPAWN_CHANNEL_FD; -1: none. The supervisor's is the program of cells */
+    int program;        /* of spawn_open_session, above SPAWN_PROGRAM_FD; -1: this very program */
     bool own_group;     /* out of the terminal's foreground group: Ctrl-C is for the guard alone */
     bool notify;        /* keeps NOTIFY_SOCKET */
 };
+
+/* sekisho-session as a descriptor to start it by, or -1 with errno set. */
+int spawn_open_session(void);
 
 /* The process id, or -1 with errno set. */
 pid_t spawn(const struct spawn *what);

@@ -180,8 +180,9 @@ class Instance:
 class Proxy:
     """One Sekisho node."""
 
-    def __init__(self, fleet, name="proxy", port=None, listen=(), environment=None, **settings):
+    def __init__(self, fleet, name="proxy", port=None, listen=(), environment=None, program=SEKISHO, **settings):
         self.fleet = fleet
+        self.program = program  # sekisho; sekisho-session is beside it
         self.home = fleet.folder / name
         self.home.mkdir(exist_ok=True)
         self.port = port or free_port()
@@ -217,8 +218,8 @@ class Proxy:
         environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1:quarantine_size_mb=4")
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", SEKISHO, "-c", self.conf], stderr=log,
-                                            stdout=log, stdin=subprocess.DEVNULL, env=environment,
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", self.program, "-c", self.conf],
+                                            stderr=log, stdout=log, stdin=subprocess.DEVNULL, env=environment,
                                             start_new_session=True)
 
     def start(self):

@@ -2,6 +2,7 @@
 """Processes that die, and what others notice of it. SEKISHO_DRILL=100 makes the drill as long as the acceptance asks."""
 import os
 import select
+import shutil
 import signal
 import socket
 import threading
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 
 import wire
-from fleet import Fleet, free_port, is_ours, run, until
+from fleet import SEKISHO, Fleet, free_port, is_ours, run, until
 
 DRILL = int(os.environ.get("SEKISHO_DRILL", "10"))
 SETTINGS = {"drain_timeout": "3s", "cell_idle_timeout": "1h"}
@@ -231,6 +232,34 @@ def test_processes_have_names(drilled):
     titles = {p["title"] for p in drilled.processes()}
     for name in ("gate", "broker", "keeper", "ledger", "lobby", "cell acme"):
         assert f"sekisho: {name}" in titles, titles
+
+
+def test_an_upgrade_underneath_does_not_mix_versions(fleet, tmp_path):
+    for program in (SEKISHO, SEKISHO.with_name("sekisho-session")):
+        shutil.copy(program, tmp_path)
+    tmp_path.chmod(0o755)
+    node = fleet.proxy(name="upgraded", program=tmp_path / "sekisho", drain_timeout="1s")
+    try:
+        node.add("acme", fleet.instances["acme"])
+        node.start()
+        assert works(node, "acme")
+        (tmp_path / "new").write_text("#!/bin/false\n")
+        (tmp_path / "new").chmod(0o755)
+        (tmp_path / "new").rename(tmp_path / "sekisho-session")
+        os.kill(node.pid("cell acme"), signal.SIGKILL)
+        until(lambda: works(node, "acme"), "another cell, of the program as it was", 10, 0.05)
+        old = node.pid("supervisor")
+        os.kill(old, signal.SIGKILL)
+        until(lambda: old not in node.pids("supervisor") and node.pids("gate"), "another supervisor", 10)
+        until(lambda: works(node, "acme"), "its cells too are of the program as it was", 20, 0.05)
+    finally:
+        node.stop()
+
+
+def test_without_the_program_of_cells_it_says_so(fleet, proxy, tmp_path):
+    shutil.copy(SEKISHO, tmp_path)
+    alone = run(tmp_path / "sekisho", "-c", proxy.conf, check=False)
+    assert alone.returncode == 1 and "cannot open sekisho-session" in alone.stderr
 
 
 def test_a_reload_changes_the_certificate_and_keeps_the_sessions(fleet, proxy):

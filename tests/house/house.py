@@ -11,6 +11,7 @@ import sys
 ROOT = pathlib.Path(os.environ.get("SEKISHO_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 BIN = pathlib.Path(os.environ.get("SEKISHO_BIN", ROOT / "build/debug"))
 SEKISHO = BIN / "proxy/run/sekisho"
+SESSION = BIN / "proxy/run/sekisho-session"
 SEKISHOCTL = BIN / "ctl/sekishoctl"
 
 # The design's table of rooms: who may include whom, and so who may call whom.

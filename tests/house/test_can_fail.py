@@ -30,7 +30,7 @@ def binaries(tmp_path):
     for room in ROOMS:
         (copy / room).mkdir(parents=True, exist_ok=True)
         for path in (BIN / room).iterdir():
-            if path.suffix == ".a" or path.name in ("sekisho", "sekishoctl"):
+            if path.suffix == ".a" or path.name in ("sekisho", "sekisho-session", "sekishoctl"):
                 (copy / room / path.name).symlink_to(path)
     (copy / "ctl/CMakeFiles/sekishoctl.dir").mkdir(parents=True)
     for path in (BIN / "ctl/CMakeFiles/sekishoctl.dir").glob("*.o"):
@@ -120,6 +120,19 @@ def test_a_wrong_call(tree, binaries, tmp_path, room, source, body, words):
     subprocess.run(["ar", "rc", library, tmp_path / f"{source}.c.o"], check=True)
     new = [line for line in complaints("symbols", tree, binaries) if line not in known]
     assert [line for line in new if words in line and source in line], new
+
+
+@pytest.mark.parametrize("program, instead, words", [
+    ("sekisho-session", "sekisho", "sekisho-session loads libcurl"),
+    ("sekisho-session", "sekisho", "sekisho-session has broker_main of the other program"),
+    ("sekisho-session", "sekisho", "sekisho-session lacks cell_main"),
+    ("sekisho", "sekisho-session", "sekisho has gate_main of the other program"),
+])
+def test_a_program_with_too_much_in_it(tree, binaries, program, instead, words):
+    place = binaries / "proxy/run" / program
+    place.unlink()
+    place.symlink_to(BIN / "proxy/run" / instead)
+    assert [line for line in complaints("lean", tree, binaries) if words in line]
 
 
 def test_a_file_too_long(tree):
