@@ -120,7 +120,7 @@ static enum step instance_sasl(struct session *s, const struct auth *a) {
 static enum step refuse_login(struct session *s, enum scram_result r) {
     if (r == SCRAM_MALFORMED)
         return refuse_protocol(s, s->login->client.why);
-    s->corridor->ports->guessed(s->corridor->arg, s, false, 0);
+    s->corridor->ports->doubt(s->corridor->arg, s);
     struct failure f;
     session_failure_password(s, &f);
     failure_cause(&f, "towards the instance: %s", s->login->client.why);
@@ -192,7 +192,7 @@ static enum step instance_error(struct session *s, struct view body) {
     failure_set(&f, sqlstate, hint, "%.*s", shown, (const char *)e.message.at);
     bool in = s->login->instance_phase == INSTANCE_IN;
     if (!in && strcmp(sqlstate, "28P01") == 0)
-        s->corridor->ports->guessed(s->corridor->arg, s, false, 0);
+        s->corridor->ports->doubt(s->corridor->arg, s);
     failure_cause(&f, in ? "the instance's own error" : "the instance's own error, before login");
     return session_refuse(s, in ? REFUSAL_INSTANCE_ERROR : REFUSAL_INSTANCE_AUTH, &f);
 }

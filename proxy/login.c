@@ -236,11 +236,6 @@ enum step login_challenge(struct session *s) {
     struct view body, mechanism, data;
     size_t used;
     enum step next;
-    if (l->delay_ms > 0) { /* a guesser waits; the deadline's event comes back here */
-        stream_want(&s->client, false, false);
-        session_hold(s, l->delay_ms);
-        return STEP_CHALLENGE;
-    }
     if (!sasl_message(s, &body, &used, &next))
         return next;
     if (!message_read_sasl_initial(body, &mechanism, &data))
@@ -256,6 +251,23 @@ enum step login_challenge(struct session *s) {
     return STEP_PROOF;
 }
 
+/* Right or wrong, the outcome is told when it is this guess's turn: nothing here may be quicker for one of
+ * them. */
+static enum step wrong_password(struct session *s, const char *why) {
+    s->login->wrong = why;
+    s->corridor->ports->guessed(s->corridor->arg, s);
+    return STEP_TURN;
+}
+
+enum step login_turn(struct session *s) {
+    stream_want(&s->client, false, false);
+    return STEP_TURN; /* the deadline's event, or the broker's refusal, ends it */
+}
+
+enum step login_told(struct session *s) {
+    return refuse_password(s, s->login->wrong);
+}
+
 enum step login_proof(struct session *s) {
     struct login *l = s->login;
     struct view body;
@@ -266,12 +278,12 @@ enum step login_proof(struct session *s) {
     struct writer w = writer_of(l->final, sizeof l->final);
     enum scram_result r = scram_server_final(&l->server, body, &l->binding, l->client_key, &w);
     bool real = l->verifier_refusal == REFUSAL_NONE;
-    if (r != SCRAM_MALFORMED)
-        s->corridor->ports->guessed(s->corridor->arg, s, r == SCRAM_OK && real, s->id);
+    if (r == SCRAM_MALFORMED)
+        return refuse_protocol(s, l->server.why);
     if (r != SCRAM_OK)
-        return refuse_scram(s, r, l->server.why);
+        return wrong_password(s, l->server.why);
     if (!real) /* nobody's password fits a mock; if it did, it would still open nothing */
-        return refuse_password(s, "mock verifier");
+        return wrong_password(s, "mock verifier");
     l->final_len = w.len;
     consume(l, used);
     scram_server_wipe(&l->server);

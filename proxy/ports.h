@@ -14,7 +14,10 @@ struct session;
 
 struct ports {
     void (*verifier)(void *arg, struct session *s); /* -> session_verifier */
-    void (*guessed)(void *arg, struct session *s, bool right, uint64_t fingerprint);
+    /* A wrong password was given -> session_turn, when that may be told, or session_refused. A right one is
+     * told by admit, which the broker holds back in the same way. */
+    void (*guessed)(void *arg, struct session *s);
+    void (*doubt)(void *arg, struct session *s); /* the instance refused what the verifier had accepted */
     void (*admit)(void *arg, struct session *s); /* -> session_admitted or session_refused */
     /* answered: -> session_recorded once the record is durable, or is not. */
     void (*record)(void *arg, struct session *s, const struct record *r, bool answered);

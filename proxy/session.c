@@ -31,7 +31,8 @@ static const struct step_rule steps[STEP_COUNT] = {
     [STEP_STARTUP] = {"startup", login_startup, BUCKET_CLIENT, TO(STEP_VERIFIER) | TO(STEP_ADMIT) | ENDS},
     [STEP_VERIFIER] = {"verifier", login_verifier, BUCKET_DIRECTORY, TO(STEP_CHALLENGE) | ENDS},
     [STEP_CHALLENGE] = {"challenge", login_challenge, BUCKET_CLIENT, TO(STEP_PROOF) | ENDS},
-    [STEP_PROOF] = {"proof", login_proof, BUCKET_CLIENT, TO(STEP_ADMIT) | ENDS},
+    [STEP_PROOF] = {"proof", login_proof, BUCKET_CLIENT, TO(STEP_ADMIT) | TO(STEP_TURN) | ENDS},
+    [STEP_TURN] = {"turn", login_turn, BUCKET_DIRECTORY, ENDS},
     [STEP_ADMIT] = {"admit", backend_admit, BUCKET_DIRECTORY,
                     TO(STEP_INSTANCE_ASK) | TO(STEP_INSTANCE_LOGIN) | ENDS},
     [STEP_INSTANCE_ASK] = {"instance ask", backend_ask, BUCKET_INSTANCE, TO(STEP_INSTANCE_TLS) | ENDS},
@@ -160,10 +161,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg) {
         return;
     }
     /* A held-back answer's time has come, or the login took too long. */
-    if (s->step == STEP_CHALLENGE && login_left_ms(s) > 1) {
-        s->login->delay_ms = 0;
-        session_hold(s, UINT32_MAX);
-        session_run(s);
+    if (s->step == STEP_TURN && s->login->turn_known && login_left_ms(s) > 1) {
+        session_go(s, login_told(s));
         return;
     }
     struct failure f;
@@ -222,15 +221,24 @@ void session_login_free(struct session *s) {
     s->corridor->logins--;
 }
 
-void session_verifier(struct session *s, enum refusal refusal, uint32_t delay_ms, const struct verifier *v) {
+void session_verifier(struct session *s, enum refusal refusal, const struct verifier *v) {
     MAGIC_CHECK(s, SESSION_MAGIC);
     if (s->step != STEP_VERIFIER || s->login->verifier_known)
         return;
     s->login->verifier = *v;
     s->login->verifier_refusal = refusal;
-    s->login->delay_ms = delay_ms;
     s->login->verifier_known = true;
     session_run(s);
+}
+
+void session_turn(struct session *s, uint32_t wait_ms) {
+    MAGIC_CHECK(s, SESSION_MAGIC);
+    /* "At once" may come from within the step that asked. */
+    bool asked = s->step == STEP_TURN || (s->step == STEP_PROOF && s->login->wrong);
+    if (!asked || s->login->turn_known)
+        return;
+    s->login->turn_known = true;
+    session_hold(s, wait_ms);
 }
 
 static void on_instance(void *arg, int what) {
@@ -260,7 +268,7 @@ void session_admitted(struct session *s, int fd) {
 
 void session_refused(struct session *s, enum refusal refusal, const struct failure *f) {
     MAGIC_CHECK(s, SESSION_MAGIC);
-    if (s->step == STEP_ADMIT || s->step == STEP_VERIFIER)
+    if (s->step == STEP_ADMIT || s->step == STEP_VERIFIER || s->step == STEP_TURN)
         session_go(s, session_refuse(s, refusal, f));
 }
 
@@ -288,6 +296,8 @@ void session_recorded(struct session *s, bool durable) {
 void session_ask_again(struct session *s) {
     if (s->step == STEP_VERIFIER && !s->login->verifier_known)
         s->corridor->ports->verifier(s->corridor->arg, s);
+    else if (s->step == STEP_TURN && !s->login->turn_known)
+        s->corridor->ports->guessed(s->corridor->arg, s);
     else if (s->step == STEP_ADMIT)
         s->corridor->ports->admit(s->corridor->arg, s);
 }

@@ -7,7 +7,8 @@
  * login
  *       -> record -> relay -> linger -> done
  *
- * Each step may also go to linger (refused: the client is told, then waited for) or done. A session belongs
+ * A wrong password goes from proof to turn, where it waits until that may be told. Each step may also go to
+ * linger (refused: the client is told, then waited for) or done. A session belongs
  * to exactly one tenant, the corridor's; nothing in it can name another.
  */
 #ifndef SEKISHO_SESSION_H
@@ -29,6 +30,7 @@ enum step {
     STEP_VERIFIER,
     STEP_CHALLENGE,
     STEP_PROOF,
+    STEP_TURN,
     STEP_ADMIT,
     STEP_INSTANCE_ASK,
     STEP_INSTANCE_TLS,
@@ -104,7 +106,8 @@ struct login {
     struct verifier verifier;
     enum refusal verifier_refusal; /* why the verifier is a mock; NONE: it is real */
     bool verifier_known;
-    uint32_t delay_ms;
+    const char *wrong; /* why the proof was, until that may be told; static text */
+    bool turn_known;
     uint8_t final[SCRAM_MESSAGE_MAX]; /* server-final, sent when the session opens */
     size_t final_len;
     /* towards the instance */
@@ -176,7 +179,9 @@ struct session {
 struct session *session_new(struct corridor *c, const struct arrival *arrival, int fd);
 
 /* Answers to the ports' asks. */
-void session_verifier(struct session *s, enum refusal refusal, uint32_t delay_ms, const struct verifier *v);
+void session_verifier(struct session *s, enum refusal refusal, const struct verifier *v);
+/* A wrong password may be told in wait_ms. */
+void session_turn(struct session *s, uint32_t wait_ms);
 void session_admitted(struct session *s, int fd);
 /* As session_admitted, for an operator: takes over what *p holds. */
 void session_granted(struct session *s, int fd, struct pass *p);
@@ -196,7 +201,7 @@ void session_ask_again(struct session *s);
 
 /* One step: does what can be done now; returns itself to wait, or the next step. */
 typedef enum step step_fn(struct session *s);
-step_fn login_tls, login_startup, login_verifier, login_challenge, login_proof;
+step_fn login_tls, login_startup, login_verifier, login_challenge, login_proof, login_turn;
 /* The console takes the startup message at once: no TLS on a socket between our own processes. */
 step_fn backend_console;
 step_fn backend_admit, backend_ask, backend_tls, backend_login, backend_record;
@@ -225,6 +230,8 @@ void session_login_free(struct session *s);
 void session_failure_password(struct session *s, struct failure *f);
 void session_failure_protocol(struct failure *f, const char *why);
 
+/* login.c: the wrong password's time has come: it is told. */
+enum step login_told(struct session *s);
 /* login.c: sends what is in login->to_client, reads into client_in. Again = wait. */
 enum stream_result login_flush(struct session *s);
 enum stream_result login_read(struct session *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * The broker's own parts, for its files only: broker.c (frame, keeper, gate), broker_cells.c (what cells
- * ask), broker_verifiers.c (verifiers, from the keeper, kept for a while), broker_connect.c (sockets to
+ * ask), broker_turns.c (guessers wait), broker_verifiers.c (verifiers, from the keeper, kept for a while), broker_connect.c (sockets to
  * instances), broker_control.c (the control socket), broker_operators.c and broker_grants.c (operators:
  * broker_grants.h).
  */
@@ -18,7 +18,9 @@
 
 /* A session the broker has let in, or is letting in. */
 struct holding {
-    uint64_t session;
+    struct holding_key {
+        uint64_t session, cell; /* a cell can guess others' ids: naming one must not touch them */
+    } key;
     struct broker_cell *cell;
     struct address client, instance;              /* instance: where it was connected to */
     int64_t since_us;                             /* wall */
@@ -37,6 +39,7 @@ struct broker_cell {
     char tenant[TENANT_ID_MAX + 1];
     struct channel *channel;
     uint32_t asking;  /* verifiers it waits for */
+    uint32_t held;    /* admissions whose turn has not come */
     uint32_t cancels; /* connections for cancel requests that are being made */
     uint64_t told;    /* fingerprint of the TENANT and INSTANCE_TRUST last sent */
     /* Of an operator's cell, whose one session it is: */
@@ -61,7 +64,8 @@ struct broker {
     struct broker_cell *cells;
     struct holding *holdings;
     struct tenant_count *counts;
-    uint32_t sessions;
+    uint32_t sessions;  /* of tenants */
+    uint32_t operators; /* sessions of theirs */
     struct penalty *penalty;
     uint8_t fleet_secret[32];
     bool secret_known;
@@ -78,13 +82,28 @@ void cells_snapshot(void);
 void cells_identities(void);
 void cells_cut(struct holding *h, enum close_reason reason, const struct failure *f);
 void cells_refuse(struct broker_cell *c, uint64_t request, enum refusal refusal, const struct failure *f);
-struct holding *holding_find(uint64_t session);
+struct holding *holding_find(const struct broker_cell *c, uint64_t session);
 struct holding *holding_add(struct broker_cell *c, uint64_t session, const struct admission_request *q);
 void holding_remove(struct holding *h);
 /* A 32-bit length and the bytes: what furnish_blob reads. */
 void write_blob(struct writer *w, struct view v);
 /* The bytes of a file; 0 when it cannot be read, is empty, or does not fit. */
 size_t read_file(const char *path, uint8_t *at, size_t cap);
+
+/* An admission whose turn has come. */
+void cells_admit(struct broker_cell *c, uint64_t request, uint64_t session, const struct admission_request *q);
+
+/* broker_turns.c: when the outcome of a password's proof may be told */
+/* True when no further guess at this user from there would be told: refused, before any proof. */
+bool turns_refuse_crowd(struct broker_cell *c, uint64_t request, struct view user,
+                        const struct address *from);
+void turns_wrong(struct broker_cell *c, uint64_t request, struct view user, const struct address *from);
+/* Admits now or later. False when the cell asks what it may not. */
+bool turns_right(struct broker_cell *c, uint64_t request, uint64_t session,
+                 const struct admission_request *q);
+/* The session is over before its turn. */
+void turns_forget(const struct broker_cell *c, uint64_t session);
+void turns_cell_gone(const struct broker_cell *c);
 
 /* broker_verifiers.c */
 void verifiers_ask(struct broker_cell *c, uint64_t request, struct view user, const struct address *from);
@@ -101,7 +120,7 @@ void connect_begin(struct broker_cell *c, uint64_t request, uint64_t session, co
                    const struct address *only);
 void connect_cell_gone(const struct broker_cell *c);
 /* The session is over before its connection was made. */
-void connect_forget(uint64_t session);
+void connect_forget(const struct broker_cell *c, uint64_t session);
 
 /* broker_console.c */
 void console_peer(int fd);

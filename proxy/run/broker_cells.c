@@ -21,7 +21,11 @@
 
 /* --- counts and holdings --- */
 
-static uint32_t *count_of(const char *tenant) {
+/* Operators' sessions have a count of their own: neither they nor the tenant's can take the other's place. */
+static uint32_t *count_of(const struct broker_cell *c) {
+    const char *tenant = c->tenant;
+    if (c->role == R_OPERATOR)
+        return &broker.operators;
     struct tenant_count *n;
     HASH_FIND_STR(broker.counts, tenant, n);
     if (!n) {
@@ -34,21 +38,31 @@ static uint32_t *count_of(const char *tenant) {
     return &n->sessions;
 }
 
-struct holding *holding_find(uint64_t session) {
+struct holding *holding_find(const struct broker_cell *c, uint64_t session) {
+    struct holding_key key = {session, c->id};
     struct holding *h;
-    HASH_FIND(hh, broker.holdings, &session, sizeof session, h);
+    HASH_FIND(hh, broker.holdings, &key, sizeof key, h);
     return h;
 }
 
-void holding_remove(struct holding *h) {
+static void count_down(const struct broker_cell *c) {
     struct tenant_count *n;
-    HASH_FIND_STR(broker.counts, h->cell->tenant, n);
+    if (c->role == R_OPERATOR) {
+        assert(broker.operators > 0);
+        broker.operators--;
+        return;
+    }
+    HASH_FIND_STR(broker.counts, c->tenant, n);
     assert(n && n->sessions > 0 && broker.sessions > 0);
     broker.sessions--;
     if (--n->sessions == 0) {
         HASH_DEL(broker.counts, n);
         free(n);
     }
+}
+
+void holding_remove(struct holding *h) {
+    count_down(h->cell);
     HASH_DEL(broker.holdings, h);
     free(h);
 }
@@ -57,16 +71,16 @@ struct holding *holding_add(struct broker_cell *c, uint64_t session, const struc
     struct holding *h = calloc(1, sizeof *h);
     if (!h)
         abort();
-    h->session = session;
+    h->key = (struct holding_key){session, c->id};
     h->cell = c;
     h->client = q->client;
     h->since_us = clock_now().wall_us;
     view_copy_text(q->user, h->user, sizeof h->user);
     view_copy_text(q->database, h->database, sizeof h->database);
     view_copy_text(q->application, h->application, sizeof h->application);
-    HASH_ADD(hh, broker.holdings, session, sizeof h->session, h);
-    broker.sessions++;
-    ++*count_of(c->tenant);
+    HASH_ADD(hh, broker.holdings, key, sizeof h->key, h);
+    broker.sessions += c->role == R_CELL;
+    ++*count_of(c);
     return h;
 }
 
@@ -172,7 +186,7 @@ void cells_refuse(struct broker_cell *c, uint64_t request, enum refusal refusal,
 
 void cells_cut(struct holding *h, enum close_reason reason, const struct failure *f) {
     struct writer w = channel_scratch();
-    writer_u64(&w, h->session);
+    writer_u64(&w, h->key.session);
     writer_u8(&w, (uint8_t)reason);
     failure_write(&w, f);
     channel_send(h->cell->channel, M_CUT, &w, -1);
@@ -252,18 +266,13 @@ static bool take_verifier(struct broker_cell *c, struct reader *body) {
 }
 
 static bool take_guessed(struct broker_cell *c, struct reader *body) {
-    uint8_t right = reader_u8(body);
-    uint64_t proof = reader_u64(body);
+    uint64_t request = reader_u64(body);
     struct view user = reader_text16(body, 63);
     struct address from;
-    if (!address_read(body, &from) || !reader_done(body) || right > 1)
+    if (!address_read(body, &from) || !reader_done(body) || user.len == 0)
         return false;
-    if (right) {
-        penalty_passed(broker.penalty, c->tenant, user, &from);
-        return true;
-    }
-    if (proof != 0) /* 0: the instance refused what the directory had accepted; nobody guessed */
-        penalty_failed(broker.penalty, c->tenant, user, &from, proof, clock_now().mono_us);
+    if (request != 0)
+        turns_wrong(c, request, user, &from);
     verifiers_doubt(c->tenant, user);
     return true;
 }
@@ -296,8 +305,12 @@ static void admit_to_console(struct broker_cell *c, uint64_t request, uint64_t s
 static bool take_admit(struct broker_cell *c, struct reader *body) {
     uint64_t request = reader_u64(body), session;
     struct admission_request q = {0};
-    if (!take_claim(c, body, &session, &q) || holding_find(session))
-        return false;
+    return take_claim(c, body, &session, &q) && !holding_find(c, session) && turns_right(c, request, session, &q);
+}
+
+void cells_admit(struct broker_cell *c, uint64_t request, uint64_t session,
+                 const struct admission_request *request_of) {
+    struct admission_request q = *request_of;
     struct tenant_count *n;
     HASH_FIND_STR(broker.counts, c->tenant, n);
     struct admission_counts counts = {broker.sessions, n ? n->sessions : 0};
@@ -307,15 +320,12 @@ static bool take_admit(struct broker_cell *c, struct reader *body) {
     admission_decide(broker.snapshot, &limits, &counts, &q, &v);
     if (!v.admitted) {
         cells_refuse(c, request, v.refusal, &v.failure);
-        return true;
-    }
-    if (view_equal_text(q.database, CONSOLE_DATABASE)) {
+    } else if (view_equal_text(q.database, CONSOLE_DATABASE)) {
         admit_to_console(c, request, session, &q, v.tenant);
-        return true;
+    } else {
+        holding_add(c, session, &q);
+        connect_begin(c, request, session, v.tenant, NULL);
     }
-    holding_add(c, session, &q);
-    connect_begin(c, request, session, v.tenant, NULL);
-    return true;
 }
 
 /* What a cell may claim to hold: its tenant's share, so that nobody fills the node by claiming. */
@@ -328,7 +338,7 @@ static bool may_hold_more(const struct broker_cell *c, const struct tenant *t) {
 
 /* Over the limit, which may have been lowered, a session ends: it must not go on unknown to us. */
 static void cut_unheld(struct broker_cell *c, uint64_t session) {
-    struct holding h = {.session = session, .cell = c};
+    struct holding h = {.key.session = session, .cell = c};
     struct failure f;
     failure_set(&f, "57P01", "connect again", "terminating connection because there are too many");
     cells_cut(&h, CLOSE_KILLED, &f);
@@ -337,7 +347,7 @@ static void cut_unheld(struct broker_cell *c, uint64_t session) {
 static bool take_hold(struct broker_cell *c, struct reader *body) {
     uint64_t session;
     struct admission_request q = {0};
-    if (!take_claim(c, body, &session, &q) || holding_find(session))
+    if (!take_claim(c, body, &session, &q) || holding_find(c, session))
         return false;
     const struct tenant *t = snapshot_tenant(broker.snapshot, c->tenant);
     if (!may_hold_more(c, t)) {
@@ -354,29 +364,31 @@ static bool take_hold(struct broker_cell *c, struct reader *body) {
 static bool take_opened(struct broker_cell *c, struct reader *body) {
     uint64_t session = reader_u64(body);
     uint32_t pid = reader_u32(body);
-    struct holding *h = holding_find(session);
-    if (!reader_done(body) || !h || h->cell != c)
+    struct holding *h = holding_find(c, session);
+    if (!reader_done(body) || !h)
         return false;
     h->pid = pid;
     return true;
 }
 
 static bool take_release(struct broker_cell *c, struct reader *body) {
-    struct holding *h = holding_find(reader_u64(body));
-    if (!reader_done(body) || (h && h->cell != c))
+    uint64_t session = reader_u64(body);
+    struct holding *h = holding_find(c, session);
+    if (!reader_done(body))
         return false;
+    turns_forget(c, session);
     if (!h) /* it was refused, or the broker was restarted since */
         return true;
     if (h->instance.family == 0)
-        connect_forget(h->session);
+        connect_forget(c, session);
     holding_remove(h);
     return true;
 }
 
 static bool take_cancel(struct broker_cell *c, struct reader *body) {
     uint64_t request = reader_u64(body);
-    struct holding *h = holding_find(reader_u64(body));
-    if (!reader_done(body) || (h && h->cell != c))
+    struct holding *h = holding_find(c, reader_u64(body));
+    if (!reader_done(body))
         return false;
     const struct tenant *t = snapshot_tenant(broker.snapshot, c->tenant);
     if (h && t && t->state == TENANT_ACTIVE && c->cancels < CANCELS_MAX)
@@ -409,6 +421,7 @@ static void on_ended(void *arg, struct channel *channel, const char *why) {
     struct holding *h, *next;
     role_condemn(c->id, why);
     connect_cell_gone(c);
+    turns_cell_gone(c);
     HASH_ITER (hh, broker.holdings, h, next) {
         if (h->cell == c)
             holding_remove(h);

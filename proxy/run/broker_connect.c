@@ -50,10 +50,8 @@ static void connecting_free(struct connecting *c) {
 }
 
 static struct holding *holding_of(const struct connecting *c) {
-    struct holding *h = NULL;
-    if (c->session)
-        HASH_FIND(hh, broker.holdings, &c->session, sizeof c->session, h);
-    return h;
+    const struct broker_cell *cell = c->session ? cells_find(c->cell) : NULL;
+    return cell ? holding_find(cell, c->session) : NULL;
 }
 
 static void fail(struct connecting *c) {
@@ -163,10 +161,10 @@ void connect_cell_gone(const struct broker_cell *cell) {
     }
 }
 
-void connect_forget(uint64_t session) {
+void connect_forget(const struct broker_cell *cell, uint64_t session) {
     for (struct connecting *c = all, *next; c; c = next) {
         next = c->next;
-        if (c->session == session)
+        if (c->session == session && c->cell == cell->id)
             connecting_free(c);
     }
 }

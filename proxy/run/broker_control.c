@@ -112,14 +112,15 @@ static json_t *answer_status(const json_t *request) {
     const char *ledger_why = "the ledger is not running";
     json_t *list = list_processes(&ledger_why);
     return json_pack("{s:b, s:s, s:o, s:o, s:i, s:i, s:o, s:{s:b, s:s}}", "ok", 1, "version", SEKISHO_VERSION,
-                     "started", time_text(started_us), "processes", list, "sessions", (int)broker.sessions,
+                     "started", time_text(started_us), "processes", list, "sessions",
+                     (int)(broker.sessions + broker.operators),
                      "max_connections", (int)broker.settings->max_connections, "directory", directory_state(),
                      "ledger", "healthy", ledger_why[0] == 0, "why", ledger_why);
 }
 
 static json_t *describe(const struct holding *h) {
     char id[17], client[ADDRESS_TEXT];
-    text_hex64(h->session, id);
+    text_hex64(h->key.session, id);
     address_text_port(&h->client, client);
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:o, s:s}", "session", id, "tenant",
                      h->cell->tenant, "user", text(view_text(h->user)), "database",
@@ -147,8 +148,11 @@ static json_t *answer_kill(const json_t *request) {
     uint64_t session;
     if (!id || !text_unhex64(view_text(id), &session))
         return refuse("a session id has 16 hexadecimal digits");
-    struct holding *h;
-    HASH_FIND(hh, broker.holdings, &session, sizeof session, h);
+    struct holding *h = NULL, *next;
+    HASH_ITER (hh, broker.holdings, h, next) {
+        if (h->key.session == session)
+            break;
+    }
     if (!h)
         return refuse("no such session");
     struct failure f;

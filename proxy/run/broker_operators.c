@@ -100,6 +100,9 @@ static void admit(struct broker_cell *c, uint64_t request, uint64_t session,
     } else if (sessions_of(v.grant) >= broker.settings->sessions_per_grant) {
         refuse(c, request, REFUSAL_GRANT_BUSY, "53300", "end the other session first",
                "the grant already has as many sessions as it may");
+    } else if (broker.operators >= broker.settings->operator_max_sessions) {
+        refuse(c, request, REFUSAL_LIMIT, "53300", "try again when another operator has left",
+               "too many operators' sessions");
     } else if (!t->scope[v.scope].known) {
         refuse(c, request, REFUSAL_INSTANCE_AUTH, "28000",
                "sekishoctl tenant provision makes the scopes' roles",
@@ -174,7 +177,7 @@ bool operators_admit(struct broker_cell *c, struct reader *body) {
     uint64_t request = reader_u64(body), session;
     struct admission_request q = {.tenant = c->tenant};
     char operator[41], database[64];
-    if (!take_claim(body, &session, &q, operator) || !reader_done(body) || holding_find(session) ||
+    if (!take_claim(body, &session, &q, operator) || !reader_done(body) || holding_find(c, session) ||
         !view_copy_text(q.database, database, sizeof database) || !is_first(c))
         return false;
     if (strcmp(database, CONSOLE_DATABASE) == 0)
@@ -191,7 +194,7 @@ bool operators_hold(struct broker_cell *c, struct reader *body) {
     if (!take_claim(body, &session, &q, operator))
         return false;
     uint64_t grant = reader_u64(body);
-    if (!reader_done(body) || holding_find(session) || !is_first(c))
+    if (!reader_done(body) || holding_find(c, session) || !is_first(c))
         return false;
     struct holding *h = holding_add(c, session, &q);
     if (grant != 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * Verifiers: asked of the keeper, kept for a short while (also the answer "no such user"), and told to cells
- * together with the delay that a guesser has earned. Users that do not exist get a mock verifier, on the same
+ * Users that do not exist get a mock verifier, on the same
  * course as real ones. The table is bounded: invented names push out the oldest entries, nothing else.
  */
 #include "broker.h"
@@ -95,7 +95,6 @@ static void tell(struct broker_cell *c, uint64_t request, const char *user, cons
     struct writer w = channel_scratch();
     writer_u64(&w, request);
     writer_u8(&w, (uint8_t)refusal);
-    writer_u32(&w, penalty_delay(broker.penalty, c->tenant, name, from, clock_now().mono_us));
     verifier_write(&w, &v);
     channel_send(c->channel, M_VERIFIER_IS, &w, -1);
     secret_wipe(&v, sizeof v);
@@ -121,6 +120,8 @@ void verifiers_ask(struct broker_cell *c, uint64_t request, struct view user, co
         cells_refuse(c, request, REFUSAL_PROTOCOL, &f);
         return;
     }
+    if (turns_refuse_crowd(c, request, user, from))
+        return;
     struct kept *k = kept_for(key);
     if (k->ask == 0 && is_fresh(k, clock_now().mono_us)) {
         tell(c, request, strchr(key, '/') + 1, from, k);

@@ -62,15 +62,21 @@ static void ask_verifier(void *arg, struct session *s) {
     channel_send(cell.broker, M_VERIFIER, &w, -1);
 }
 
-static void say_guessed(void *arg, struct session *s, bool right, uint64_t fingerprint) {
+static void say_guess(struct session *s, uint64_t request) {
     if (!cell.broker)
         return;
-    struct writer w = channel_scratch();
-    writer_u8(&w, right);
-    writer_u64(&w, fingerprint);
+    struct writer w = with_request(request);
     writer_text16(&w, view_text(s->user));
     address_write(&w, &s->client_address);
     channel_send(cell.broker, M_GUESSED, &w, -1);
+}
+
+static void say_guessed(void *arg, struct session *s) {
+    say_guess(s, s->id);
+}
+
+static void say_doubt(void *arg, struct session *s) {
+    say_guess(s, 0);
 }
 
 static void write_claim(struct writer *w, const struct session *s) {
@@ -181,6 +187,7 @@ static void on_session_ended(void *arg, struct session *s) {
 static const struct ports ports = {
     .verifier = ask_verifier,
     .guessed = say_guessed,
+    .doubt = say_doubt,
     .admit = ask_admit,
     .record = do_record,
     .opened = on_opened,
@@ -306,13 +313,23 @@ static bool take_verifier(struct reader *body) {
     struct verifier v;
     uint64_t request = reader_u64(body);
     enum refusal refusal = reader_u8(body);
-    uint32_t delay_ms = reader_u32(body);
     if (!verifier_read(body, &v) || !reader_done(body) || refusal >= REFUSAL_COUNT)
         return false;
     struct session *s = sessions_find(&cell.all, request);
     if (s)
-        session_verifier(s, refusal, delay_ms, &v);
+        session_verifier(s, refusal, &v);
     secret_wipe(&v, sizeof v);
+    return true;
+}
+
+static bool take_turn(struct reader *body) {
+    uint64_t request = reader_u64(body);
+    uint32_t wait_ms = reader_u32(body);
+    if (!reader_done(body))
+        return false;
+    struct session *s = sessions_find(&cell.all, request);
+    if (s)
+        session_turn(s, wait_ms);
     return true;
 }
 
@@ -377,6 +394,9 @@ static void on_broker_message(void *arg, struct channel *c, enum message_code m,
         break;
     case M_VERIFIER_IS:
         good = take_verifier(body);
+        break;
+    case M_TURN:
+        good = take_turn(body);
         break;
     case M_ADMITTED:
         good = take_socket(body, fd);

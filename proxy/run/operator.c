@@ -128,10 +128,12 @@ static void interrupt(void *arg, struct session *s) {
 static void no_verifier(void *arg, struct session *s) {
 }
 
-static void no_guess(void *arg, struct session *s, bool right, uint64_t fingerprint) {
-    if (!right)
-        log_error("the instance of %s does not know the role of the scope: sekishoctl tenant rotate",
-                  op.all.corridor.tenant);
+static void no_guess(void *arg, struct session *s) {
+}
+
+static void say_doubt(void *arg, struct session *s) {
+    log_error("the instance of %s does not know the role of the scope: sekishoctl tenant rotate",
+              op.all.corridor.tenant);
 }
 
 static void try_to_leave(evutil_socket_t fd, short what, void *arg) {
@@ -177,6 +179,7 @@ static void on_ledger_lost(struct sessions *all) {
 static const struct ports ports = {
     .verifier = no_verifier,
     .guessed = no_guess,
+    .doubt = say_doubt,
     .admit = ask_admit,
     .record = do_record,
     .statement = do_statement,

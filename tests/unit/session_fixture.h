@@ -41,7 +41,7 @@ struct person {
 struct asked {
     int verifiers, admissions, opened, cancels, ended;
     int opens, closes, refusals;
-    int right, wrong; /* guesses */
+    int guesses, doubts;
     char reason[64];  /* of the last refusal or close */
     char cause[256];
 };
@@ -65,8 +65,12 @@ static inline void on_verifier(void *arg, struct session *s) {
     asked.verifiers++;
 }
 
-static inline void on_guessed(void *arg, struct session *s, bool right, uint64_t fingerprint) {
-    *(right ? &asked.right : &asked.wrong) += 1;
+static inline void on_guessed(void *arg, struct session *s) {
+    asked.guesses++;
+}
+
+static inline void on_doubt(void *arg, struct session *s) {
+    asked.doubts++;
 }
 
 static inline void on_admit(void *arg, struct session *s) {
@@ -105,6 +109,7 @@ static inline void on_session_end(void *arg, struct session *s) {
 
 static const struct ports scripted = {.verifier = on_verifier,
                                       .guessed = on_guessed,
+                                      .doubt = on_doubt,
                                       .admit = on_admit,
                                       .record = on_record,
                                       .opened = on_opened,
@@ -321,7 +326,7 @@ static inline struct view next_message(struct person *p, char type) {
     return m.body;
 }
 
-static inline void ann_proves(void) {
+static inline void ann_sends_her_proof(void) {
     uint8_t key[SCRAM_KEY], final[SCRAM_MESSAGE_MAX];
     struct writer w = writer_of(final, sizeof final);
     next_message(&ann, 'R'); /* the mechanisms */
@@ -329,6 +334,10 @@ static inline void ann_proves(void) {
     make_client_key(key);
     cr_assert_eq(scram_client_final(&ann_scram, first, &no_binding, &verifier, key, &w), SCRAM_OK);
     say_message(&ann, 'p', writer_view(&w));
+}
+
+static inline void ann_proves(void) {
+    ann_sends_her_proof();
     until(session->step == STEP_ADMIT);
 }
 
@@ -404,10 +413,18 @@ static inline void walk_to(enum step step) {
         ann_shakes_hands();
     if (step >= STEP_VERIFIER)
         ann_starts_up();
+    struct verifier expected = verifier;
+    if (step == STEP_TURN)
+        expected.stored_key[0] ^= 1; /* she mistypes her password */
     if (step >= STEP_CHALLENGE)
-        session_verifier(session, REFUSAL_NONE, 0, &verifier);
+        session_verifier(session, REFUSAL_NONE, &expected);
     if (step >= STEP_PROOF)
         ann_answers_first();
+    if (step == STEP_TURN) {
+        ann_sends_her_proof();
+        until(session->step == STEP_TURN);
+        return;
+    }
     if (step >= STEP_ADMIT)
         ann_proves();
     if (step >= STEP_INSTANCE_ASK)

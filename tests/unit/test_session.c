@@ -50,7 +50,7 @@ Test(session, ann_gets_in_and_out) {
     hang_up(&instance);
     until(!session);
     counted(0, 1, 1, "client terminated");
-    cr_assert_eq(asked.right, 1);
+    cr_assert_eq(asked.guesses + asked.doubts, 0);
     corridor_end();
 }
 
@@ -186,7 +186,7 @@ Test(session, a_broker_that_refuses) {
 Test(session, answers_that_come_late_change_nothing) {
     int pair[2];
     walk_to(STEP_INSTANCE_ASK);
-    session_verifier(session, REFUSAL_UNKNOWN_USER, 5000, &verifier);
+    session_verifier(session, REFUSAL_UNKNOWN_USER, &verifier);
     session_refused(session, REFUSAL_LIMIT, &stop);
     session_recorded(session, true);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -205,7 +205,7 @@ Test(session, who_speaks_early_keeps_nobody_busy) {
         turn();
     cr_assert_not(event_pending(&session->client.readable, EV_READ, NULL),
                   "what is not read yet must not wake the loop");
-    session_verifier(session, REFUSAL_NONE, 0, &verifier);
+    session_verifier(session, REFUSAL_NONE, &verifier);
     until(asked.refusals);
     counted(1, 0, 0, "protocol violation");
     corridor_end();
@@ -215,7 +215,7 @@ Test(session, an_unknown_user_is_told_what_a_wrong_password_is_told) {
     uint8_t secret[32] = {1};
     walk_to(STEP_VERIFIER);
     verifier_mock(secret, "acme", view_text("ann"), 4096, &verifier);
-    session_verifier(session, REFUSAL_UNKNOWN_USER, 0, &verifier);
+    session_verifier(session, REFUSAL_UNKNOWN_USER, &verifier);
     ann_answers_first();
     next_message(&ann, 'R');
     next_message(&ann, 'R');
@@ -224,20 +224,51 @@ Test(session, an_unknown_user_is_told_what_a_wrong_password_is_told) {
     snprintf(proof, sizeof proof, "c=biws,r=%.*s,p=%s", (int)server.len, (const char *)server.at,
              "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
     say_message(&ann, 'p', view_text(proof));
+    until(asked.guesses == 1);
+    session_turn(session, 0);
     ann_is_told("28P01");
     counted(1, 0, 0, "unknown user");
-    cr_assert_eq(asked.wrong, 1);
     corridor_end();
 }
 
+static void ann_mistypes(void) {
+    walk_to(STEP_TURN);
+    cr_assert_eq(asked.guesses, 1);
+}
+
 Test(session, a_guesser_waits_and_nothing_of_his_is_read_meanwhile) {
-    walk_to(STEP_VERIFIER);
-    session_verifier(session, REFUSAL_NONE, 50, &verifier);
+    ann_mistypes();
     say(&ann, "early", 5);
-    cr_assert_eq(session->step, STEP_CHALLENGE);
+    for (int i = 0; i < 10; i++)
+        turn();
     cr_assert_not(event_pending(&session->client.readable, EV_READ, NULL));
+    cr_assert_eq(asked.refusals, 0, "nothing is told before its turn");
+    session_turn(session, 50);
+    cr_assert_eq(asked.refusals, 0);
     until(asked.refusals);
-    counted(1, 0, 0, "protocol violation");
+    counted(1, 0, 0, "wrong password");
+    corridor_end();
+}
+
+Test(session, a_guess_too_many_is_refused_without_an_outcome) {
+    struct failure f;
+    ann_mistypes();
+    failure_set(&f, "53300", "wait", "too many wrong passwords");
+    session_refused(session, REFUSAL_GUESSING, &f);
+    ann_is_told("53300");
+    counted(1, 0, 0, "too many wrong passwords");
+    session_turn(session, 0);
+    corridor_end();
+}
+
+Test(session, a_guess_is_asked_about_again_when_the_broker_comes_back) {
+    ann_mistypes();
+    session_ask_again(session);
+    cr_assert_eq(asked.guesses, 2);
+    session_turn(session, 0);
+    session_ask_again(session);
+    cr_assert_eq(asked.guesses, 2);
+    until(asked.refusals);
     corridor_end();
 }
 
