@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
  * A chain's folder and files by name, and its lines one by one in bounded memory. What journal, recovery,
- * verification and the viewer share; nothing here writes.
+ * verification and the viewers share; nothing here writes.
+ *
+ * A file may end in bytes that are no records: a line torn by a crash, or lines whose flush failed, so that
+ * whoever waited for them was refused. Nothing is ever cut from a file; a later file begins with a
+ * `ledger.repaired` record that names the file, how many bytes at its end are void, and their SHA-256.
  */
 #ifndef SEKISHO_FILES_H
 #define SEKISHO_FILES_H
@@ -9,6 +13,7 @@
 #include "bytes.h"
 
 #define FILES_NAME_MAX 16 /* "00000001.jsonl" and its NUL */
+#define FILES_NUMBER_MAX 99999999u
 
 /* A tenant's id as a folder may be named: [a-z0-9][a-z0-9-]{0,39}; so it is no path. */
 bool files_tenant_valid(const char *tenant);
@@ -17,9 +22,26 @@ const char *files_folder(const char *tenant);
 const char *files_tenant(const char *folder);
 
 void files_name(unsigned number, char out[FILES_NAME_MAX]);
-/* How many files a chain has: 00000001.jsonl and on without a gap. False, with why, when a name is missing or
- * wrong or the folder cannot be read. Names that do not end in .jsonl are no business of ours. */
-bool files_count(int folder_fd, unsigned *count, char why[256]);
+
+/* Which files a chain has, by number; 0 and 0: none. first > 1: older ones were deleted by retention. */
+struct files_span {
+    unsigned first, last;
+};
+/* False, with why, when there is a gap, a name is wrong or the folder cannot be read. Names that do not end
+ * in .jsonl are no business of ours. */
+bool files_span(int folder_fd, struct files_span *span, char why[256]);
+
+/* What of a file's end is void. bytes 0: nothing. */
+struct files_void {
+    uint64_t bytes;
+    char sha256[65];
+};
+/* As the files behind it, up to number `last`, say. */
+void files_void(int folder_fd, unsigned number, unsigned last, struct files_void *out);
+/* SHA-256 of the last `bytes` of a file, as text. False when it is shorter or cannot be read. */
+bool files_hash(int folder_fd, unsigned number, uint64_t bytes, char sha256[65]);
+/* Whether the file still ends in exactly those bytes. */
+bool files_void_fits(int folder_fd, unsigned number, const struct files_void *v);
 
 enum lines_state {
     LINES_ONE,   /* *line is a whole line without its newline, until the next call */
@@ -31,6 +53,11 @@ enum lines_state {
 struct lines;
 /* Takes over fd, positioned at the start of a file. NULL without memory. */
 struct lines *lines_new(int fd);
+/* A file of a chain whose last one has number `last`, to be read up to where its records end. NULL with
+ * errno; EBADMSG when it is shorter than what of it is void. */
+struct lines *files_lines(int folder_fd, unsigned number, unsigned last);
+/* At most so many bytes more are read. */
+void lines_limit(struct lines *l, uint64_t bytes);
 void lines_free(struct lines **l);
 enum lines_state lines_next(struct lines *l, struct view *line);
 /* After LINES_END: what follows the last newline; empty when the file ends with one. */

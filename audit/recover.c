@@ -186,10 +186,11 @@ static void repair(struct journal *j, struct chain *c, struct moment now) {
 }
 
 static void load_files(struct loading *l, int folder) {
-    unsigned count = 0;
+    struct files_span span;
     char why[256];
-    if (!files_count(folder, &count, why))
+    if (!files_span(folder, &span, why))
         verify_fault(&l->verify, "%s", why);
+    unsigned count = span.last;
     for (unsigned i = 1; i <= count && (l->verify.report.good || l->verify.unsettled); i++)
         load_file(l, folder, i, i == count);
     l->chain->file = count;

@@ -26,7 +26,14 @@ void verify_hash(struct view line, uint8_t out[32]) {
 void verify_begin(struct verify *v, const char *tenant) {
     memset(v, 0, sizeof *v);
     v->report.good = true;
+    v->report.first = 1;
     snprintf(v->tenant, sizeof v->tenant, "%s", tenant);
+}
+
+void verify_begin_later(struct verify *v, const char *tenant) {
+    verify_begin(v, tenant);
+    v->anchored = true;
+    v->report.first = 0;
 }
 
 void verify_fault(struct verify *v, const char *format, ...) {
@@ -133,6 +140,28 @@ static bool check_link(struct verify *v, const json_t *object, struct view line)
     return v->report.good;
 }
 
+/* The first line of a chain whose beginning was deleted: it is where it says, if it says so plainly. */
+static void take_anchor(struct verify *v, const json_t *object) {
+    json_int_t n = json_integer_value(json_object_get(object, "n"));
+    if (n < 1 || !read_prev(object, v->first_prev))
+        return; /* the checks that follow say it */
+    v->report.first = (uint64_t)n;
+    v->report.records = (uint64_t)n - 1;
+    memcpy(v->report.head, v->first_prev, sizeof v->report.head);
+}
+
+/* A record of retention that names this chain's present beginning. */
+static void look_for_anchor(struct verify *v, const json_t *object) {
+    uint8_t prev[32];
+    const char *event = json_string_value(json_object_get(object, "event"));
+    const json_t *text = json_object_get(object, field_name(FIELD_FIRST_PREV));
+    v->anchor_found =
+        strcmp(event, event_name(EVENT_LEDGER_RETENTION)) == 0 && json_is_string(text) &&
+        text_unhex(view_of(json_string_value(text), json_string_length(text)), prev, sizeof prev) &&
+        memcmp(prev, v->first_prev, sizeof prev) == 0 &&
+        json_integer_value(json_object_get(object, field_name(FIELD_FIRST))) == (json_int_t)v->report.first;
+}
+
 json_t *verify_object(struct verify *v, struct view line) {
     if (!v->report.good) {
         if (v->unsettled)
@@ -142,6 +171,8 @@ json_t *verify_object(struct verify *v, struct view line) {
     json_t *object = parse(v, line);
     if (!object)
         return NULL;
+    if (v->anchored && v->report.first == 0)
+        take_anchor(v, object);
     if (!check_members(v, object) || !check_number(v, object) || !check_link(v, object, line)) {
         json_decref(object);
         return NULL;
@@ -149,6 +180,8 @@ json_t *verify_object(struct verify *v, struct view line) {
     memcpy(v->before, v->report.head, sizeof v->before);
     verify_hash(line, v->report.head);
     v->report.records++;
+    if (v->anchored && !v->anchor_found)
+        look_for_anchor(v, object);
     return object;
 }
 
@@ -174,35 +207,54 @@ static void verify_lines(struct verify *v, struct lines *lines, bool last) {
         verify_fault(v, "a file that is not the last ends in the middle of a line");
 }
 
-static void verify_file(struct verify *v, int folder, unsigned number, bool last) {
-    char name[FILES_NAME_MAX];
-    files_name(number, name);
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct lines *lines = fd >= 0 ? lines_new(fd) : NULL;
+/* What is void must still be what was declared void: nobody hides anything there. */
+static void check_void(struct verify *v, int folder, unsigned number, unsigned last) {
+    struct files_void end;
+    files_void(folder, number, last, &end);
+    if (end.bytes > 0 && !files_void_fits(folder, number, &end))
+        verify_fault(v, "before it, file %u does not end in the void bytes that its repair names", number);
+}
+
+static void verify_file(struct verify *v, int folder, unsigned number, unsigned last) {
+    struct lines *lines = files_lines(folder, number, last);
     if (!lines) {
-        verify_fault(v, "%s cannot be read: %s", name, strerror(errno));
-        if (fd >= 0)
-            close(fd);
+        verify_fault(v, "file %u cannot be read: %s", number, strerror(errno));
         return;
     }
-    verify_lines(v, lines, last);
+    verify_lines(v, lines, number == last);
     lines_free(&lines);
+    if (v->report.good)
+        check_void(v, folder, number, last);
+}
+
+static void verify_files(struct verify *v, int folder, const char *tenant) {
+    struct files_span span;
+    char why[256];
+    if (!files_span(folder, &span, why)) {
+        verify_fault(v, "%s", why);
+        return;
+    }
+    if (span.first > 1)
+        verify_begin_later(v, tenant);
+    if (span.last == 0)
+        verify_fault(v, "there is no log file");
+    for (unsigned i = span.first; i > 0 && i <= span.last && (v->report.good || v->unsettled); i++)
+        verify_file(v, folder, i, span.last);
+    if (v->report.good && v->anchored && !v->anchor_found) {
+        verify_fault(v, "the files before number %u are missing, and no record says that they were deleted",
+                     span.first);
+        v->report.bad_record = v->report.first;
+    }
 }
 
 void verify_chain(const char *folder, const char *tenant, struct verify_report *out) {
     struct verify v;
     verify_begin(&v, tenant);
-    unsigned count = 0;
-    char why[256];
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         verify_fault(&v, "the folder cannot be read: %s", strerror(errno));
-    else if (!files_count(fd, &count, why))
-        verify_fault(&v, "%s", why);
-    else if (count == 0)
-        verify_fault(&v, "there is no log file");
-    for (unsigned i = 1; i <= count && (v.report.good || v.unsettled); i++)
-        verify_file(&v, fd, i, i == count);
+    else
+        verify_files(&v, fd, tenant);
     if (fd >= 0)
         close(fd);
     *out = v.report;

@@ -11,7 +11,8 @@
 #include "bytes.h"
 
 struct verify_report {
-    uint64_t records; /* good ones, from the start */
+    uint64_t records; /* the last good one's number */
+    uint64_t first;   /* the first one's: over 1 when older files were deleted by retention */
     bool good;
     uint64_t bad_record; /* when not good: the `n` at which the first fault shows (counted from 1) */
     char why[256];       /* a sentence about that record, which it calls "it" */
@@ -31,8 +32,14 @@ struct verify {
     uint8_t before[32]; /* the head before report.head */
     bool unsettled;     /* a link does not fit; the next line tells which of its two ends was changed */
     uint8_t suspect[32];
+    bool
+        anchored; /* the chain's beginning was deleted: a ledger.retention record must name where it begins */
+    bool anchor_found;
+    uint8_t first_prev[32];
 };
 void verify_begin(struct verify *v, const char *tenant);
+/* The first line may have any number and prev. */
+void verify_begin_later(struct verify *v, const char *tenant);
 /* False from the first bad one on. Give it one line more while `unsettled` is set. */
 bool verify_line(struct verify *v, struct view line);
 

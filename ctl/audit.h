@@ -33,7 +33,7 @@
     "Example:\n"                                                                                             \
     "  sekishoctl audit replay 0123456789abcdef --tenant acme\n"
 
-ctl_command_fn ctl_audit_show, ctl_audit_verify, ctl_audit_replay;
+ctl_command_fn ctl_audit_show, ctl_audit_verify, ctl_audit_replay, ctl_audit_key;
 
 /* The ledger's folder: `dir` when it is not NULL, else the configuration's. NULL after saying that there is
  * none. */

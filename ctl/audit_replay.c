@@ -212,17 +212,11 @@ static void take_line(struct replay *r, struct view line) {
     json_decref(object);
 }
 
-static bool read_file(struct replay *r, int folder, unsigned number) {
-    char name[FILES_NAME_MAX];
+static bool read_file(struct replay *r, int folder, unsigned number, unsigned last) {
     struct view line;
-    files_name(number, name);
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct lines *lines = fd >= 0 ? lines_new(fd) : NULL;
-    if (!lines) {
-        if (fd >= 0)
-            close(fd);
+    struct lines *lines = files_lines(folder, number, last);
+    if (!lines)
         return false;
-    }
     enum lines_state state;
     while ((state = lines_next(lines, &line)) == LINES_ONE)
         take_line(r, line);
@@ -233,7 +227,7 @@ static bool read_file(struct replay *r, int folder, unsigned number) {
 /* One tenant's log. CTL_DONE also when the session is not in it. */
 static int read_chain(struct replay *r, const char *name) {
     char path[4096], why[256];
-    unsigned count = 0;
+    struct files_span span;
     int len = snprintf(path, sizeof path, "%s/%s", r->dir, name);
     int folder = len > 0 && (size_t)len < sizeof path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (folder < 0) {
@@ -241,9 +235,9 @@ static int read_chain(struct replay *r, const char *name) {
         return errno == ENOENT ? CTL_REFUSED : CTL_UNAVAILABLE;
     }
     r->tenant = audit_tenant(name);
-    bool good = files_count(folder, &count, why);
-    for (unsigned number = 1; good && number <= count; number++)
-        good = read_file(r, folder, number);
+    bool good = files_span(folder, &span, why);
+    for (unsigned number = span.first; good && number > 0 && number <= span.last; number++)
+        good = read_file(r, folder, number, span.last);
     close(folder);
     if (good)
         return CTL_DONE;

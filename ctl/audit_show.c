@@ -31,7 +31,8 @@ struct show {
     bool follow, json, colour;
     /* where we are */
     int folder;
-    unsigned file, files;
+    unsigned file;
+    struct files_span files;
     struct lines *lines;
     uint64_t bad; /* lines that are no records */
 };
@@ -84,17 +85,12 @@ static void print_heads(const struct show *s) {
 }
 
 static bool open_file(struct show *s, unsigned number) {
-    char name[FILES_NAME_MAX];
-    files_name(number, name);
-    int fd = openat(s->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     lines_free(&s->lines);
-    s->lines = fd >= 0 ? lines_new(fd) : NULL;
+    s->lines = files_lines(s->folder, number, s->files.last);
     s->file = number;
     if (s->lines)
         return true;
-    ctl_error("%s of %s cannot be read: %s", name, s->name, strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    ctl_error("file %u of %s cannot be read: %s", number, s->name, strerror(errno));
     return false;
 }
 
@@ -112,14 +108,14 @@ static bool next_line(struct show *s, struct view *line, int *code) {
             return false;
         }
         char why[256];
-        if (s->file == s->files && !files_count(s->folder, &s->files, why)) {
+        if (s->file == s->files.last && !files_span(s->folder, &s->files, why)) {
             ctl_error("the log of %s: %s", s->name, why);
             *code = CTL_REFUSED;
             return false;
         }
-        if (s->file >= s->files)
+        if (s->file >= s->files.last)
             return false;
-        if (!open_file(s, s->file + 1)) {
+        if (!open_file(s, s->file < s->files.first ? s->files.first : s->file + 1)) {
             *code = CTL_UNAVAILABLE;
             return false;
         }
@@ -149,7 +145,8 @@ static uint64_t go_through(struct show *s, uint64_t skip, bool print, int *code)
 /* Back to the first line. */
 static void rewind_show(struct show *s) {
     lines_free(&s->lines);
-    s->file = s->files = 0;
+    s->file = 0;
+    s->files = (struct files_span){0, 0};
 }
 
 static int show_all(struct show *s) {

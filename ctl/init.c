@@ -5,6 +5,7 @@
  */
 #include "args.h"
 #include "certificates.h"
+#include "checkpoint.h"
 #include "commands.h"
 #include "facts.h"
 #include "newfile.h"
@@ -52,6 +53,31 @@ static bool store(struct init *n, const char *seal_path) {
     return true;
 }
 
+static bool write_ledger_key(struct init *n, const char *private_path, const char *public_path) {
+    char private[CHECKPOINT_PEM_MAX] = "", public[CHECKPOINT_PEM_MAX];
+    struct checkpoint_key *k = checkpoint_key_make();
+    bool good = k && checkpoint_key_write(k, private, public);
+    if (!good)
+        snprintf(n->why, sizeof n->why, "no key could be made");
+    good = good && newfile_write(private_path, private, 0600, n->why) &&
+           newfile_write(public_path, public, 0644, n->why);
+    secret_wipe(private, sizeof private);
+    checkpoint_key_free(&k);
+    return good;
+}
+
+static bool ledger_key(struct init *n) {
+    char private[4096], public[4096];
+    snprintf(private, sizeof private, "%s/" CHECKPOINT_KEY_FILE, n->state);
+    snprintf(public, sizeof public, "%s/" CHECKPOINT_PUBLIC_FILE, n->state);
+    bool there = newfile_exists(private);
+    if (!there && !write_ledger_key(n, private, public))
+        return false;
+    told(n, "signs the session log", private, !there);
+    told(n, "its public half; whoever verifies the log needs it", public, !there);
+    return true;
+}
+
 static bool state(struct init *n) {
     char path[4096], seal_path[4096];
     bool there = newfile_exists(n->state);
@@ -60,7 +86,7 @@ static bool state(struct init *n) {
     told(n, "the state folder", n->state, !there);
     return key(n, "seal.key", "seals the store's secrets; keep a copy apart from the store's", seal_path) &&
            key(n, "fleet.key", "the fleet's secret; the same on every proxy of a fleet", path) &&
-           store(n, seal_path);
+           ledger_key(n) && store(n, seal_path);
 }
 
 static bool certificates(struct init *n) {

@@ -27,7 +27,8 @@ struct scroll {
     uint32_t magic;
     struct scroll_wish wish;
     int folder;
-    unsigned file, files;
+    unsigned file;
+    struct files_span files;
     struct lines *lines;
     bool counting; /* the first time through: how many fit */
     uint64_t fitting, passed, skip;
@@ -44,19 +45,6 @@ static int open_folder(const char *ledger_dir, const char *tenant, char why[256]
     if (fd < 0)
         snprintf(why, 256, "%s", errno == ENOENT ? "there is no log of that name" : strerror(errno));
     return fd;
-}
-
-static struct lines *open_lines(int folder, unsigned number, char why[256]) {
-    char name[FILES_NAME_MAX];
-    files_name(number, name);
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct lines *l = fd >= 0 ? lines_new(fd) : NULL;
-    if (!l) {
-        snprintf(why, 256, "a file of the log cannot be read: %s", strerror(errno));
-        if (fd >= 0)
-            close(fd);
-    }
-    return l;
 }
 
 struct scroll *scroll_open(const char *ledger_dir, const char *tenant, const struct scroll_wish *wish,
@@ -129,19 +117,23 @@ static void audit_row(struct console_table *t, const json_t *object, struct view
 
 /* The next file, when there is one. */
 static enum scroll_slice turn_page(struct scroll *s, char why[256]) {
-    if (s->file == s->files && !files_count(s->folder, &s->files, why))
+    if (s->file == s->files.last && !files_span(s->folder, &s->files, why))
         return SCROLL_BROKEN;
-    if (s->file >= s->files)
+    if (s->file >= s->files.last)
         return SCROLL_END;
     lines_free(&s->lines);
-    s->lines = open_lines(s->folder, ++s->file, why);
+    s->file = s->file < s->files.first ? s->files.first : s->file + 1;
+    s->lines = files_lines(s->folder, s->file, s->files.last);
+    if (!s->lines)
+        snprintf(why, 256, "a file of the log cannot be read: %s", strerror(errno));
     return s->lines ? SCROLL_MORE : SCROLL_BROKEN;
 }
 
 /* Counted to the end: from the start again, past those that are too old. */
 static void begin_again(struct scroll *s) {
     lines_free(&s->lines);
-    s->file = s->files = 0;
+    s->file = 0;
+    s->files = (struct files_span){0, 0};
     s->counting = false;
     s->skip = s->fitting > s->wish.newest ? s->fitting - s->wish.newest : 0;
 }
@@ -246,13 +238,13 @@ static bool head_of_file(int folder, unsigned number, const char *tenant, struct
 }
 
 bool scroll_head(const char *ledger_dir, const char *tenant, struct console_table *t, char why[256]) {
-    unsigned files = 0;
+    struct files_span span;
     int folder = open_folder(ledger_dir, tenant, why);
     if (folder < 0)
         return false;
-    bool good = files_count(folder, &files, why), found = false;
+    bool good = files_span(folder, &span, why), found = false;
     /* The last file may be new and empty. */
-    for (unsigned number = files; good && !found && number > 0; number--) {
+    for (unsigned number = span.last; good && !found && number >= span.first && number > 0; number--) {
         good = head_of_file(folder, number, tenant, t, &found);
         if (!good)
             snprintf(why, 256, "the end of the log cannot be read");

@@ -3,7 +3,8 @@
  * See notifier_tail.h. The ledger may cut its file back (it does so after a failed flush) and append other
  * lines in the place of those we have read. Each reading therefore begins one byte before the cursor, where a
  * newline must be; when it is not there, the file is read again from its beginning, and what may have been
- * replaced is told once more rather than not at all.
+ * replaced is told once more rather than not at all. What a later file declares void is not told; when it was
+ * read already, the numbers are given anew, and so is their telling.
  */
 #include "notifier_tail.h"
 #include "book.h"
@@ -45,19 +46,55 @@ static bool exists(int ledger, const char *tenant, unsigned file, off_t *size) {
     return true;
 }
 
+static bool span_of(int ledger, const char *tenant, struct files_span *span) {
+    char why[256];
+    int folder = openat(ledger, files_folder(tenant), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool good = folder >= 0 && files_span(folder, span, why);
+    if (folder >= 0)
+        close(folder);
+    return good && span->last > 0;
+}
+
 bool tail_grown(int ledger, const char *tenant, const struct cursor *c) {
     off_t size;
-    if (exists(ledger, tenant, c->file, &size) && (uint64_t)size != c->offset)
+    struct files_span span;
+    if (!exists(ledger, tenant, c->file, &size))
+        return span_of(ledger, tenant, &span) && span.first > c->file;
+    if ((uint64_t)size != c->offset)
         return true;
     return c->file < FILES_MOST && exists(ledger, tenant, c->file + 1, &size);
 }
 
-/* No record of one flush is missed: that many lines back at most were cut. */
+/* No record of one flush is missed: that many lines back at most were cut, or declared void. */
 static void go_back(const char *tenant, struct cursor *c) {
     log_warning("the log of %s was cut back: its lines around number %" PRIu64 " are told again",
                 files_folder(tenant), c->n);
-    c->offset = 0;
     c->n = c->n > BOOK_BATCH_MAX ? c->n - BOOK_BATCH_MAX : 0;
+}
+
+/* To the next file that there is. */
+static enum tail_state go_on(int ledger, const char *tenant, struct cursor *c) {
+    struct files_span span;
+    if (!span_of(ledger, tenant, &span) || span.last <= c->file)
+        return TAIL_END;
+    *c = (struct cursor){c->file + 1 > span.first ? c->file + 1 : span.first, 0, c->n};
+    return TAIL_MORE;
+}
+
+/* Where the records of a file end that is not the last one. */
+static bool records_end(int ledger, const char *tenant, unsigned file, uint64_t *end) {
+    struct files_void v;
+    off_t size;
+    int folder = openat(ledger, files_folder(tenant), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return false;
+    /* One file further is enough in all but the rarest case: then a void line may be told. */
+    files_void(folder, file, file + 1, &v);
+    close(folder);
+    if (!exists(ledger, tenant, file, &size))
+        return false;
+    *end = (uint64_t)size > v.bytes ? (uint64_t)size - v.bytes : 0;
+    return true;
 }
 
 /* At the byte before the cursor; *start is that place. */
@@ -126,6 +163,7 @@ static enum tail_state read_at(struct lines *l, int fd, const char *tenant, stru
         return TAIL_FAILED;
     if (c->offset > 0 && (before != LINES_ONE || line.len != 0)) {
         go_back(tenant, c);
+        c->offset = 0;
         return TAIL_MORE;
     }
     enum tail_state state = read_on(l, tenant, c->offset > 0 ? c->offset - 1 : 0, c, found);
@@ -139,20 +177,22 @@ static enum tail_state read_at(struct lines *l, int fd, const char *tenant, stru
 enum tail_state tail_next(int ledger, const char *tenant, struct cursor *c, struct tail_found *found) {
     /* Asked before reading: then the end of this file is its very end. */
     off_t size;
-    bool last = c->file >= FILES_MOST || !exists(ledger, tenant, c->file + 1, &size);
+    bool last = c->file >= FILES_MOST || !exists(ledger, tenant, c->file + 1, &size) || size == 0;
+    uint64_t end = UINT64_MAX;
+    if (!last && records_end(ledger, tenant, c->file, &end) && c->offset > end) {
+        go_back(tenant, c);
+        return go_on(ledger, tenant, c);
+    }
     int fd;
     struct lines *l = open_at(ledger, tenant, c, &fd);
     if (!l)
-        return errno == ENOENT ? TAIL_END : TAIL_FAILED;
+        return errno == ENOENT ? go_on(ledger, tenant, c) : TAIL_FAILED;
+    lines_limit(l, end - (c->offset > 0 ? c->offset - 1 : 0));
     enum tail_state state = read_at(l, fd, tenant, c, found);
     int error = errno;
     lines_free(&l);
     errno = error;
-    if (state == TAIL_END && !last) {
-        *c = (struct cursor){c->file + 1, 0, c->n};
-        return TAIL_MORE;
-    }
-    return state;
+    return state == TAIL_END && !last ? go_on(ledger, tenant, c) : state;
 }
 
 /* The offset behind the last newline of the file. */
@@ -166,17 +206,12 @@ static uint64_t last_line_end(int fd) {
 }
 
 void tail_end(int ledger, const char *tenant, struct cursor *c) {
-    unsigned count = 0;
-    char why[256];
+    struct files_span span;
     *c = (struct cursor){1, 0, 0};
-    int folder = openat(ledger, files_folder(tenant), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool counted = folder >= 0 && files_count(folder, &count, why);
-    if (folder >= 0)
-        close(folder);
-    if (!counted || count == 0)
+    if (!span_of(ledger, tenant, &span))
         return;
-    int fd = open_file(ledger, tenant, count);
-    c->file = count;
+    int fd = open_file(ledger, tenant, span.last);
+    c->file = span.last;
     c->offset = fd >= 0 ? last_line_end(fd) : 0;
     if (fd >= 0)
         close(fd);

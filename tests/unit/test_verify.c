@@ -239,3 +239,112 @@ Test(verify, an_empty_folder_is_not_good) {
     expect_bad(1, "there is no log file");
     cr_expect_not(verified("nobody", "nobody").good);
 }
+
+/* --- files whose end is void, and files that were deleted --- */
+
+static char void_hash[65];
+
+/* Lines 1 to 3, then what nobody was told; the next file says so and goes on with lines 4 and 5. */
+static void declare_void(const char *tail, const char *hash_of) {
+    reorder("123");
+    put_text("tail", hash_of, "w");
+    char command[512];
+    snprintf(command, sizeof command, "sha256sum %s", in_folder("tail"));
+    FILE *sum = popen(command, "r");
+    cr_assert(sum && fscanf(sum, "%64s", void_hash) == 1);
+    pclose(sum);
+    char why[256];
+    struct journal *j = journal_new(log_folder, 0, why);
+    cr_assert(j && journal_load(j, NULL, NULL, seconds_past_noon(9), why), "%s", why);
+    struct record r;
+    record_begin(&r, EVENT_LEDGER_REPAIRED, 0);
+    record_number(&r, FIELD_FILE, 1);
+    record_number(&r, FIELD_BYTES, strlen(hash_of));
+    record_text(&r, FIELD_SHA256, view_text(void_hash));
+    cr_assert(journal_append(j, "acme", &r, seconds_past_noon(9)));
+    journal_flush(j, nobody_waits, NULL);
+    journal_free(&j);
+    char repaired[4096];
+    struct view line = line_of(FILE_OF_ACME, 4);
+    snprintf(repaired, sizeof repaired, "%.*s\n", (int)line.len, (const char *)line.at);
+    put_text("acme/00000002.jsonl", repaired, "w");
+    reorder("123");
+    put_text(FILE_OF_ACME, tail, "a");
+}
+
+Test(verify, a_void_end_is_passed_over) {
+    declare_void("{\"n\":4,\"ti", "{\"n\":4,\"ti");
+    struct verify_report report = verified("acme", "acme");
+    cr_expect(report.good && !report.torn, "%s", report.why);
+    cr_expect_eq(report.records, 4);
+}
+
+Test(verify, whole_lines_may_be_void_too) {
+    declare_void("{\"n\":4}\n{\"n\":5}\n{", "{\"n\":4}\n{\"n\":5}\n{");
+    struct verify_report report = verified("acme", "acme");
+    cr_expect(report.good, "%s", report.why);
+}
+
+Test(verify, a_void_end_is_no_hiding_place) {
+    declare_void("{\"n\":4,\"TI", "{\"n\":4,\"ti");
+    expect_bad(4, "does not end in the void bytes");
+}
+
+Test(verify, a_void_end_cannot_swallow_records) {
+    declare_void("{\"n\":4,\"ti", "{\"n\":4,\"ti");
+    reorder("12");
+    cr_expect_not(verified("acme", "acme").good);
+    put_text(FILE_OF_ACME, "", "w");
+    cr_expect_not(verified("acme", "acme").good);
+}
+
+Test(verify, files_may_be_deleted_only_with_a_record) {
+    char rest[8192];
+    snprintf(rest, sizeof rest, "%s", (const char *)line_of(FILE_OF_ACME, 4).at);
+    put_text("acme/00000002.jsonl", rest, "w");
+    unlink(in_folder(FILE_OF_ACME));
+    struct verify_report report = verified("acme", "acme");
+    cr_expect(!report.good && report.bad_record == 4 && strstr(report.why, "no record says"), "%s",
+              report.why);
+}
+
+/* The second file as it would go on after the first was deleted; `first_prev` as the record has it. */
+static void declare_deleted(uint64_t first, bool right_prev) {
+    char prev[65], rest[16384];
+    struct view fourth = line_of(FILE_OF_ACME, 4);
+    const char *at = strstr((const char *)fourth.at, "\"prev\":\"");
+    snprintf(prev, sizeof prev, "%.64s", at + 8);
+    if (!right_prev)
+        prev[5] = prev[5] == '0' ? '1' : '0';
+    char why[256];
+    struct journal *j = journal_new(log_folder, 0, why);
+    cr_assert(j && journal_load(j, NULL, NULL, seconds_past_noon(9), why), "%s", why);
+    struct record r;
+    record_begin(&r, EVENT_LEDGER_RETENTION, 0);
+    record_number(&r, FIELD_FIRST, first);
+    record_text(&r, FIELD_FIRST_PREV, view_text(prev));
+    cr_assert(journal_append(j, "acme", &r, seconds_past_noon(9)));
+    journal_flush(j, nobody_waits, NULL);
+    journal_free(&j);
+    snprintf(rest, sizeof rest, "%s", (const char *)line_of(FILE_OF_ACME, 4).at);
+    put_text("acme/00000002.jsonl", rest, "w");
+    unlink(in_folder(FILE_OF_ACME));
+}
+
+Test(verify, a_record_of_retention_is_where_a_chain_may_begin) {
+    declare_deleted(4, true);
+    struct verify_report report = verified("acme", "acme");
+    cr_expect(report.good, "%s", report.why);
+    cr_expect_eq(report.first, 4);
+    cr_expect_eq(report.records, 6);
+}
+
+Test(verify, a_record_of_retention_of_another_beginning_does_not_help) {
+    declare_deleted(3, true);
+    cr_expect_not(verified("acme", "acme").good);
+}
+
+Test(verify, a_record_of_retention_with_another_hash_does_not_help) {
+    declare_deleted(4, false);
+    cr_expect_not(verified("acme", "acme").good);
+}
