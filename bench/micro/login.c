@@ -15,7 +15,7 @@ static void one(void) {
     ann_comes();
     ann_shakes_hands();
     ann_starts_up();
-    session_verifier(session, REFUSAL_NONE, 0, &verifier);
+    session_verifier(session, REFUSAL_NONE, &verifier);
     ann_answers_first();
     ann_proves();
     broker_admits();

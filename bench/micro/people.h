@@ -22,9 +22,8 @@ static inline void counted_run(struct session *s) {
     COUNTED(session_run(s));
 }
 
-static inline void counted_verifier(struct session *s, enum refusal r, uint32_t delay_ms,
-                                    const struct verifier *v) {
-    COUNTED(session_verifier(s, r, delay_ms, v));
+static inline void counted_verifier(struct session *s, enum refusal r, const struct verifier *v) {
+    COUNTED(session_verifier(s, r, v));
 }
 
 static inline void counted_admitted(struct session *s, int fd) {
