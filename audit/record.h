@@ -18,7 +18,8 @@ enum audit_source {
     AUDIT_KEEPER = 32,
     AUDIT_LEDGER = 64,
     AUDIT_OPERATOR = 128, /* the cell of one operator session */
-    AUDIT_CONSOLE = 256
+    AUDIT_CONSOLE = 256,
+    AUDIT_NOTIFIER = 512
 };
 
 enum audit_event {

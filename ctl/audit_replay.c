@@ -5,6 +5,7 @@
  */
 #include "args.h"
 #include "audit.h"
+#include "audit_told.h"
 #include "files.h"
 #include "record.h"
 #include "table.h"
@@ -24,7 +25,10 @@
 #define COMMAND "audit replay"
 
 struct replay {
+    const struct ctl *ctl;
     const char *dir, *tenant;
+    const char *name; /* of the chain's folder */
+    int told;         /* the exit code when the reading could not be recorded */
     char session[17];
     bool json;
     uint64_t records; /* of this session, found so far */
@@ -203,10 +207,11 @@ static void take_line(struct replay *r, struct view line) {
     json_t *object = json_loadb((const char *)line.at, line.len, 0, NULL);
     const char *session = json_string_value(json_object_get(object, "session"));
     if (session && strcmp(session, r->session) == 0) {
-        r->records++;
-        if (r->json)
+        if (r->records++ == 0)
+            r->told = audit_told(r->ctl, r->dir, r->name, COMMAND);
+        if (r->told == CTL_DONE && r->json)
             printf("%.*s\n", (int)line.len, (const char *)line.at);
-        else
+        else if (r->told == CTL_DONE)
             print_record(r, object);
     }
     json_decref(object);
@@ -218,10 +223,10 @@ static bool read_file(struct replay *r, int folder, unsigned number, unsigned la
     if (!lines)
         return false;
     enum lines_state state;
-    while ((state = lines_next(lines, &line)) == LINES_ONE)
+    while ((state = lines_next(lines, &line)) == LINES_ONE && r->told == CTL_DONE)
         take_line(r, line);
     lines_free(&lines);
-    return state == LINES_END;
+    return state == LINES_END && r->told == CTL_DONE;
 }
 
 /* One tenant's log. CTL_DONE also when the session is not in it. */
@@ -234,13 +239,14 @@ static int read_chain(struct replay *r, const char *name) {
         ctl_error("the log of %s in %s: %s", name, r->dir, strerror(errno));
         return errno == ENOENT ? CTL_REFUSED : CTL_UNAVAILABLE;
     }
+    r->name = name;
     r->tenant = audit_tenant(name);
     bool good = files_span(folder, &span, why);
     for (unsigned number = span.first; good && number > 0 && number <= span.last; number++)
         good = read_file(r, folder, number, span.last);
     close(folder);
-    if (good)
-        return CTL_DONE;
+    if (good || r->told != CTL_DONE)
+        return r->told;
     ctl_error("the log of %s cannot be read to its end", name);
     ctl_hint("see: sekishoctl audit verify %s", name);
     return CTL_REFUSED;
@@ -281,7 +287,7 @@ int ctl_audit_replay(const struct ctl *ctl, int argc, char **argv) {
     enum { OPTION_TENANT, OPTION_DIR, OPTIONS };
     static const struct args_option options[OPTIONS] = {{"--tenant", true}, {"--dir", true}};
     const char *value[OPTIONS] = {NULL}, *session;
-    struct replay r = {.json = ctl->json};
+    struct replay r = {.ctl = ctl, .json = ctl->json};
     uint64_t id;
     int code = times_options(COMMAND, options, OPTIONS, value, 1, &session, argc, argv);
     if (code == CTL_DONE && (!session || !text_unhex64(view_text(session), &id)))

@@ -6,6 +6,7 @@
  */
 #include "args.h"
 #include "audit.h"
+#include "audit_told.h"
 #include "files.h"
 #include "record.h"
 #include "table.h"
@@ -173,7 +174,7 @@ static int show_all(struct show *s) {
     return code;
 }
 
-static int show_chain(struct show *s) {
+static int show_chain(const struct ctl *ctl, struct show *s) {
     char path[4096];
     int len = snprintf(path, sizeof path, "%s/%s", s->dir, s->name);
     s->folder = len > 0 && (size_t)len < sizeof path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -181,7 +182,9 @@ static int show_chain(struct show *s) {
         ctl_error("the log of %s in %s: %s", s->name, s->dir, strerror(errno));
         return errno == ENOENT ? CTL_REFUSED : CTL_UNAVAILABLE;
     }
-    int code = show_all(s);
+    int code = audit_told(ctl, s->dir, s->name, COMMAND);
+    if (code == CTL_DONE)
+        code = show_all(s);
     lines_free(&s->lines);
     close(s->folder);
     return code;
@@ -241,5 +244,5 @@ int ctl_audit_show(const struct ctl *ctl, int argc, char **argv) {
     if (!s.name)
         return ctl_usage(COMMAND, "which log? Name a tenant, or _provider");
     s.dir = audit_folder(ctl, s.dir);
-    return s.dir ? show_chain(&s) : CTL_REFUSED;
+    return s.dir ? show_chain(ctl, &s) : CTL_REFUSED;
 }

@@ -16,20 +16,38 @@
 #define PATIENCE_US 5000000
 #define ANSWER_MAX (64u << 20) /* ten thousand sessions are about 3 MB */
 
-int control_connect(const struct settings *settings) {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int n = snprintf(to.sun_path, sizeof to.sun_path, "%s/control.sock", settings->run_dir);
-    if (n < 0 || (size_t)n >= sizeof to.sun_path) {
-        ctl_error("the path of the control socket is too long: %s/control.sock", settings->run_dir);
+/* -1 with errno; path: where it was looked for. */
+static int try_connect(const struct settings *settings, struct sockaddr_un *to) {
+    *to = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(to->sun_path, sizeof to->sun_path, "%s/control.sock", settings->run_dir);
+    errno = ENAMETOOLONG;
+    if (n < 0 || (size_t)n >= sizeof to->sun_path)
         return -1;
-    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
+    if (fd >= 0 && connect(fd, (struct sockaddr *)to, sizeof *to) == 0)
         return fd;
-    ctl_error("the proxy is not running, or not for this account: %s: %s", to.sun_path, strerror(errno));
+    int error = errno;
     if (fd >= 0)
         close(fd);
+    errno = error;
     return -1;
+}
+
+int control_connect(const struct settings *settings) {
+    struct sockaddr_un to;
+    int fd = try_connect(settings, &to);
+    if (fd < 0)
+        ctl_error("the proxy is not running, or not for this account: %s: %s", to.sun_path, strerror(errno));
+    return fd;
+}
+
+bool control_running(const struct settings *settings) {
+    struct sockaddr_un to;
+    int fd = try_connect(settings, &to);
+    if (fd < 0)
+        return errno != ENOENT && errno != ECONNREFUSED;
+    close(fd);
+    return true;
 }
 
 /* Waits until the socket is ready; false when the time is up. */

@@ -26,9 +26,10 @@ static const struct console_declaration declarations[VERB_COUNT] = {
 static const struct {
     const char *keyword; /* NULL: never an option */
     const char *meaning;
-} arguments[ARGUMENT_COUNT] = {{NULL, "id"},         {NULL, "body"},      {NULL, "signature in base64"},
-                               {"TENANT", "tenant"}, {"FROM", "time"},    {"TO", "time"},
-                               {"SESSION", "id"},    {"LIMIT", "number"}, {"AFTER", "number"}};
+} arguments[ARGUMENT_COUNT] = {{NULL, "id"},       {NULL, "body"},       {NULL, "signature in base64"},
+                               {NULL, "action"},   {"TENANT", "tenant"}, {"FROM", "time"},
+                               {"TO", "time"},     {"SESSION", "id"},    {"LIMIT", "number"},
+                               {"AFTER", "number"}};
 
 const struct console_declaration *console_declaration(enum console_verb verb) {
     assert(verb > VERB_NONE && verb < VERB_COUNT);

@@ -9,6 +9,7 @@
 #include "console_record.h"
 #include "console_scroll.h"
 #include "console_time.h"
+#include "files.h"
 #include "log.h"
 #include "magic.h"
 #include "role.h"
@@ -75,7 +76,7 @@ static bool value_text(const struct console_job *j, enum console_argument a, cha
 /* --- whose logs are told --- */
 
 /* always: a log itself is read. */
-static void tell_log(struct console_job *j, const char *tenant, bool always) {
+static void tell_log_as(struct console_job *j, const char *tenant, bool always, const char *what) {
     for (size_t i = 0; i < j->read_count; i++)
         if (strcmp(j->read[i], tenant) == 0)
             return;
@@ -86,8 +87,11 @@ static void tell_log(struct console_job *j, const char *tenant, bool always) {
     snprintf(j->read[j->read_count++], sizeof *j->read, "%s", tenant);
     if (!always && j->order.read_before(j->order.arg, tenant, j->command->verb))
         return;
-    reading_record(&j->reading, j->order.session, j->order.person, tenant,
-                   console_declaration(j->command->verb)->words);
+    reading_record(&j->reading, j->order.session, j->order.person, tenant, what);
+}
+
+static void tell_log(struct console_job *j, const char *tenant, bool always) {
+    tell_log_as(j, tenant, always, console_declaration(j->command->verb)->words);
 }
 
 static void tell_grant(struct console_job *j, const struct grant_view *v) {
@@ -316,6 +320,22 @@ static bool begin_audit(struct console_job *j, struct failure *f) {
     return true;
 }
 
+/* Whoever has the host's files reads them without us; our own command says so first. A log that is not there
+ * must not begin with that. */
+static bool begin_reading(struct console_job *j, struct failure *f) {
+    char room[TENANT_ID_MAX + 1], action[64], why[256];
+    const char *tenant, *what;
+    struct scroll_wish wish = {.from_us = INT64_MIN, .to_us = INT64_MAX};
+    if (!log_wanted(j, room, &tenant, f) || !value_text(j, ARGUMENT_ACTION, action, sizeof action, &what, f))
+        return false;
+    j->scroll = scroll_open(role_settings()->ledger_dir, tenant, &wish, why);
+    if (!j->scroll)
+        return no_log(f, why);
+    tell_log_as(j, tenant, true, what);
+    rows_text(&j->table, files_folder(tenant));
+    return true;
+}
+
 static bool begin_checkpoint(struct console_job *j, struct failure *f) {
     char room[TENANT_ID_MAX + 1], why[256];
     const char *tenant;
@@ -456,7 +476,7 @@ static begin_fn *const beginnings[VERB_COUNT] = {
     [VERB_GRANT] = begin_grant, [VERB_APPROVALS] = begin_grants,      [VERB_ACCESS] = begin_access,
     [VERB_LOCKS] = begin_locks, [VERB_POLICY] = begin_policy,         [VERB_STANDING] = begin_standing,
     [VERB_AUDIT] = begin_audit, [VERB_CHECKPOINT] = begin_checkpoint, [VERB_STATEMENTS] = begin_statements,
-    [VERB_TRUST] = begin_trust, [VERB_RULES] = begin_rules,
+    [VERB_TRUST] = begin_trust, [VERB_RULES] = begin_rules,           [VERB_READING] = begin_reading,
 };
 
 struct console_job *job_new(const struct job_order *order, const struct console_command *c,

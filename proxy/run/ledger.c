@@ -110,7 +110,8 @@ static enum audit_source source_of(enum role role) {
     _Static_assert((int)R_SUPERVISOR == (int)AUDIT_SUPERVISOR && (int)R_GATE == (int)AUDIT_GATE &&
                        (int)R_CELL == (int)AUDIT_CELL && (int)R_LOBBY == (int)AUDIT_LOBBY &&
                        (int)R_KEEPER == (int)AUDIT_KEEPER && (int)R_BROKER == (int)AUDIT_BROKER &&
-                       (int)R_CONSOLE == (int)AUDIT_CONSOLE && (int)R_OPERATOR == (int)AUDIT_OPERATOR,
+                       (int)R_CONSOLE == (int)AUDIT_CONSOLE && (int)R_OPERATOR == (int)AUDIT_OPERATOR &&
+                       (int)R_NOTIFIER == (int)AUDIT_NOTIFIER,
                    "roles and sources of records must agree");
     return (enum audit_source)role;
 }

@@ -13,7 +13,7 @@
 
 #define HEAD "sekisho-notify 1"
 
-static const char *const names[TARGETS] = {"command", "url"};
+static const char *const names[TARGETS] = {"command", "url", "syslog"};
 
 const char *target_name(enum target t) {
     assert(t < TARGETS);

@@ -10,7 +10,7 @@
 
 #include "bytes.h"
 
-enum target { TARGET_COMMAND, TARGET_URL, TARGETS };
+enum target { TARGET_COMMAND, TARGET_URL, TARGET_SYSLOG, TARGETS };
 
 struct cursor {
     unsigned file;   /* of the chain, from 1 */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
  * The notifier: tells the provider's program and web hook (notify_command, notify_url) of what the session
- * log says that cannot wait: break-glass, tampering, crashed cells. The queue is the log itself: this process
- * follows the chains read-only and remembers in notify.cursor how far each was told, so nothing is lost when
- * it, or whom it tells, is away; what is told twice carries the same number. It has no channel but the
- * supervisor's: nobody waits for it and nothing it does reaches a session. Reads the log's folder,
- * notify_secret and notify_ca; writes notify.cursor; runs notify_command; connects to notify_url. Without
- * either of these it sleeps.
+ * log says that cannot wait: break-glass, tampering, crashed cells; and sends a copy of all of it to syslog
+ * (syslog_target). The queue is the log itself: this process follows the chains read-only and remembers in
+ * notify.cursor how far each was told, so nothing is lost when it, or whom it tells, is away; what is told
+ * twice carries the same number. Nobody waits for it and nothing it does reaches a session; to the ledger it
+ * can say one thing, that the copy lacks records. Reads the log's folder, notify_secret, notify_ca and
+ * syslog_ca; writes notify.cursor; runs notify_command; connects to notify_url and syslog_target. Without any
+ * of these it sleeps.
  */
 #include "clock.h"
 #include "files.h"
@@ -15,6 +16,7 @@
 #include "notifier_chains.h"
 #include "notifier_command.h"
 #include "notifier_post.h"
+#include "notifier_syslog.h"
 #include "notifier_tail.h"
 #include "role.h"
 #include "secret.h"
@@ -44,6 +46,7 @@ struct notifier {
     bool begun;
     bool usable[TARGETS]; /* set, and allowed */
     unsigned running[TARGETS];
+    bool copying; /* to syslog */
     struct event *look, *work, *save;
     int64_t saved_us, save_at_us; /* 0: nothing to save */
     bool save_failed;
@@ -261,14 +264,22 @@ static void on_look(evutil_socket_t fd, short what, void *arg) {
     }
     if (any)
         work_soon(o);
+    syslog_look();
+}
+
+static void on_copied(void *arg) {
+    save_within(arg, SAVE_SOON_MS);
 }
 
 /* --- the frame --- */
 
 static void take_targets(struct notifier *o, const struct settings *s) {
     const char *why = NULL;
-    bool wanted[TARGETS] = {[TARGET_COMMAND] = s->notify_command[0], [TARGET_URL] = s->notify_url[0]};
+    bool wanted[TARGETS] = {[TARGET_COMMAND] = s->notify_command[0], [TARGET_URL] = s->notify_url[0],
+                            [TARGET_SYSLOG] = s->syslog_target[0]};
     memcpy(o->usable, wanted, sizeof wanted);
+    o->usable[TARGET_SYSLOG] = false; /* its errands are notifier_syslog.c's */
+    o->copying = syslog_settings(s, &o->chains, on_copied, o);
     if (wanted[TARGET_URL] && !web_url_good(s->notify_url, &why)) {
         log_error("notify_url %s: nothing is posted", why);
         o->usable[TARGET_URL] = false;
@@ -289,7 +300,7 @@ static void forget_failures(struct notifier *o) {
 }
 
 static void look_or_sleep(struct notifier *o) {
-    bool awake = o->usable[TARGET_COMMAND] || o->usable[TARGET_URL];
+    bool awake = o->usable[TARGET_COMMAND] || o->usable[TARGET_URL] || o->copying;
     if (awake && !o->look) {
         o->look = role_timer(LOOK_MS, true, on_look, o);
     } else if (!awake && o->look) {
@@ -319,12 +330,17 @@ static void on_settings(void *arg, const struct settings *s) {
 }
 
 static void on_peer(void *arg, const struct role_peer *peer, int fd) {
+    if (peer->role == R_LEDGER) {
+        syslog_ledger(fd);
+        return;
+    }
     log_warning("introduced to the %s, with whom there is nothing to talk about", role_name(peer->role));
     close(fd);
 }
 
 static void end(struct notifier *o) {
     commands_end();
+    syslog_end();
     posts_end();
     if (!o->begun)
         return;

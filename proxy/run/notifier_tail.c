@@ -195,6 +195,49 @@ enum tail_state tail_next(int ledger, const char *tenant, struct cursor *c, stru
     return state == TAIL_END && !last ? go_on(ledger, tenant, c) : state;
 }
 
+/* Reads from one byte before the cursor on: whole lines into *lines. */
+static enum tail_state block_at(int fd, const char *tenant, struct cursor *c, uint8_t *room, size_t cap,
+                                struct view *lines) {
+    size_t before = c->offset > 0 ? 1 : 0;
+    uint8_t newline = '\n';
+    if (before && pread(fd, &newline, 1, (off_t)c->offset - 1) != 1)
+        newline = 0; /* the file is shorter */
+    if (newline != '\n') {
+        go_back(tenant, c);
+        return TAIL_MORE;
+    }
+    ssize_t n = pread(fd, room, cap, (off_t)c->offset);
+    if (n < 0)
+        return TAIL_FAILED;
+    const uint8_t *last = n > 0 ? memrchr(room, '\n', (size_t)n) : NULL;
+    if (!last) {
+        errno = EFBIG;
+        return (size_t)n == cap ? TAIL_FAILED : TAIL_END;
+    }
+    *lines = view_of(room, (size_t)(last - room) + 1);
+    return fdatasync(fd) == 0 ? TAIL_FOUND : TAIL_FAILED;
+}
+
+enum tail_state tail_block(int ledger, const char *tenant, struct cursor *c, uint8_t *room, size_t cap,
+                           struct view *lines, struct cursor *after) {
+    assert(cap >= RECORD_LINE_MAX);
+    off_t size;
+    bool last = c->file >= FILES_MOST || !exists(ledger, tenant, c->file + 1, &size);
+    int fd = open_file(ledger, tenant, c->file);
+    if (fd < 0)
+        return errno == ENOENT ? TAIL_END : TAIL_FAILED;
+    enum tail_state state = block_at(fd, tenant, c, room, cap, lines);
+    int error = errno;
+    close(fd);
+    errno = error;
+    if (state == TAIL_FOUND)
+        *after = (struct cursor){c->file, c->offset + lines->len, c->n};
+    if (state != TAIL_END || last)
+        return state;
+    *c = (struct cursor){c->file + 1, 0, c->n};
+    return TAIL_MORE;
+}
+
 /* The offset behind the last newline of the file. */
 static uint64_t last_line_end(int fd) {
     static uint8_t bytes[RECORD_LINE_MAX];

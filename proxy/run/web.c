@@ -24,6 +24,7 @@ struct web {
     char error[CURL_ERROR_SIZE];
     web_answered_fn *answered;
     void *arg;
+    bool bare; /* a connection without a request */
     LIST_ENTRY(web) next;
 };
 
@@ -50,6 +51,10 @@ static void finished(CURL *easy, CURLcode result) {
     char why[WEB_WHY];
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&w);
     MAGIC_CHECK(w, WEB_MAGIC);
+    if (w->bare && result == CURLE_OK) {
+        w->answered(w->arg, true, ""); /* libcurl keeps the connection while it knows the handle */
+        return;
+    }
     bool good = web_agrees(easy, (int)result, w->error, why);
     web_answered_fn *answered = w->answered;
     void *arg = w->arg;
@@ -151,6 +156,57 @@ struct web *web_start(const struct web_wish *wish, web_answered_fn *answered, vo
     if (!w->easy || !set_request(w, wish) || curl_multi_add_handle(multi, w->easy) != CURLM_OK)
         web_stop(&w);
     return w;
+}
+
+static bool set_bare(struct web *w, const char *url, const char *ca, uint32_t limit_ms) {
+    CURL *e = w->easy;
+    return web_manners(e, url, ca, limit_ms) && curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_SSL_ENABLE_ALPN, 0L) == CURLE_OK && /* it is no HTTP */
+           curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_ERRORBUFFER, w->error) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_PRIVATE, w) == CURLE_OK;
+}
+
+struct web *web_connect(const char *url, const char *ca, uint32_t limit_ms, web_answered_fn *connected,
+                        void *arg) {
+    const char *why;
+    if (!web_url_good(url, &why) || !begin())
+        return NULL;
+    struct web *w = calloc(1, sizeof *w);
+    if (!w)
+        abort();
+    *w = (struct web){.magic = WEB_MAGIC, .answered = connected, .arg = arg, .bare = true};
+    w->easy = curl_easy_init();
+    LIST_INSERT_HEAD(&all, w, next);
+    if (!w->easy || !set_bare(w, url, ca, limit_ms) || curl_multi_add_handle(multi, w->easy) != CURLM_OK)
+        web_stop(&w);
+    return w;
+}
+
+int web_socket(const struct web *w) {
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    MAGIC_CHECK(w, WEB_MAGIC);
+    assert(w->bare);
+    return curl_easy_getinfo(w->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK ? (int)fd : -1;
+}
+
+ssize_t web_write(struct web *w, struct view bytes) {
+    size_t sent = 0;
+    MAGIC_CHECK(w, WEB_MAGIC);
+    assert(w->bare);
+    CURLcode code = curl_easy_send(w->easy, bytes.at, bytes.len, &sent);
+    if (code == CURLE_OK)
+        return (ssize_t)sent;
+    return code == CURLE_AGAIN ? 0 : -1;
+}
+
+bool web_listen(struct web *w) {
+    uint8_t heard[512];
+    size_t n = 0;
+    MAGIC_CHECK(w, WEB_MAGIC);
+    assert(w->bare);
+    CURLcode code = curl_easy_recv(w->easy, heard, sizeof heard, &n);
+    return code == CURLE_AGAIN || (code == CURLE_OK && n > 0);
 }
 
 void web_end(void) {

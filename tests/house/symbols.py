@@ -12,7 +12,7 @@ from house import BIN, ROOMS, run
 # These compute: bytes and a time in, a result out. They must be linkable alone into a fuzz target.
 PURE = ["auth/*", "proxy/wire/*", "proxy/greet.c", "policy/admission.c", "policy/route.c", "policy/directory.c",
         "policy/tenant.c", "policy/tenant_codec.c", "audit/record.c", "audit/record_json.c", "base/bytes.c", "base/text.c",
-        "proxy/run/notice.c", "proxy/run/notice_cursor.c", "proxy/observe*.c", "policy/grants*.c", "policy/statement.c", "policy/ticket.c",
+        "proxy/run/notice.c", "proxy/run/notice_cursor.c", "proxy/run/syslog_frame.c", "proxy/observe*.c", "policy/grants*.c", "policy/statement.c", "policy/ticket.c",
         "policy/clock_guard.c", "proxy/console_*.c"]
 IMPURE = ["socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "send", "sendto", "sendmsg", "recv",
           "recvfrom", "recvmsg", "read", "write", "pread", "pwrite", "readv", "writev", "open", "open64", "openat", "openat64",
@@ -32,15 +32,15 @@ ONLY = {
     # sockets to the world: the broker's to instances; listeners; the control socket; the service manager's; and the
     # command line's own
     "socket": ["proxy/run/broker_connect.c", "proxy/run/listeners.c", "proxy/run/supervisor_control.c",
-               "proxy/run/console_local.c", "proxy/run/supervisor.c", "policy/provision_hello.c", "ctl/control.c"],
-    "connect": ["proxy/run/broker_connect.c", "proxy/run/supervisor_control.c", "policy/provision_hello.c", "ctl/control.c"],
+               "proxy/run/console_local.c", "proxy/run/supervisor.c", "policy/provision_hello.c", "ctl/control.c", "proxy/run/syslog_link.c"],
+    "connect": ["proxy/run/syslog_link.c", "proxy/run/broker_connect.c", "proxy/run/supervisor_control.c", "policy/provision_hello.c", "ctl/control.c"],
     "send|recv|sendto|recvfrom": ["proxy/stream.c", "proxy/run/gate_visitor.c", "proxy/run/supervisor.c",
-                                  "policy/provision_hello.c", "ctl/control.c"],
+                                  "policy/provision_hello.c", "ctl/control.c", "proxy/run/syslog_link.c"],
     "bind|listen": ["proxy/run/listeners.c", "proxy/run/supervisor_control.c", "proxy/run/console_local.c"],
     "accept|accept4": ["proxy/run/gate_accept.c", "proxy/run/supervisor_control.c", "proxy/run/console_local.c"],
     "getaddrinfo|getaddrinfo_a|gethostbyname.*": ["proxy/run/lookup*.c", "proxy/run/keeper*.c", "policy/provision_check.c"],
     # PostgreSQL's client library, and the store
-    "PQ.*": ["policy/provision*.c", "proxy/run/lookup*.c", "proxy/run/keeper*.c", "ctl/desk_remote.c"],
+    "PQ.*": ["policy/provision*.c", "proxy/run/lookup*.c", "proxy/run/keeper*.c", "ctl/desk_remote.c", "ctl/audit_told.c"],
     "sqlite3_.*": ["policy/store_sqlite*.c"],
     # the client library of the web hook and of the tickets' address
     "curl_.*": ["policy/web_manners.c", "proxy/run/web.c", "ctl/ticket_url.c"],

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: ISC
+"""Reading the session log on the host: that it is read is in it, and what strangers wrote moves no terminal's cursor."""
+import json
+import os
+import shutil
+import signal
+
+from fleet import run, until
+
+
+def test_reading_on_the_host_is_in_the_log_that_is_read(proxy):
+    proxy.one("acme", "SELECT 1")
+    closed = proxy.awaits("acme", "session.close")
+    for words in (("show", "acme"), ("replay", closed["session"])):
+        mark, others = proxy.mark("acme"), proxy.mark("globex")
+        shown = proxy.ctl("audit", *words)
+        record = proxy.awaits("acme", "log.read", after=mark)
+        assert record["action"] == f"audit {words[0]}" and "local account" in record["detail"]
+        assert record["actor"] == ("root" if os.getuid() == 0 else f"uid {os.getuid()}")
+        assert closed["session"] in shown.stdout and "recorded nowhere" not in shown.stderr
+        assert not [r for r in proxy.records("globex", "log.read") if r["n"] > others], "nobody read another's"
+    mark = proxy.mark("_provider")
+    proxy.ctl("audit", "show", "_provider")
+    assert proxy.awaits("_provider", "log.read", after=mark)["action"] == "audit show"
+
+
+def test_a_copy_is_read_without_a_word_to_the_proxy(proxy, tmp_path):
+    mark = proxy.mark("acme")
+    copy = shutil.copytree(proxy.ledger, tmp_path / "copy")
+    assert proxy.ctl("audit", "show", "acme", "--dir", copy).stdout
+    assert not [r for r in proxy.records("acme", "log.read") if r["n"] > mark]
+
+
+def test_a_log_that_is_not_there_does_not_begin_by_being_read(proxy):
+    assert proxy.ctl("audit", "show", "nobody-of-ours", check=False).returncode == 1
+    refused = run("psql", "-XAtqc", "RECORD READING 'audit show' TENANT 'nobody-of-ours'",
+                  f"host={proxy.home}/run dbname=sekisho", check=False)
+    assert "there is no log of that name" in refused.stderr
+    assert not (proxy.ledger / "nobody-of-ours").exists()
+
+
+def test_what_cannot_be_recorded_is_not_shown(proxy):
+    ledger = proxy.pid("ledger")
+    os.kill(ledger, signal.SIGSTOP)
+    try:
+        refused = proxy.ctl("audit", "show", "acme", check=False)
+        assert refused.returncode == 3 and not refused.stdout, refused
+        assert "cannot be recorded" in refused.stderr
+    finally:
+        os.kill(ledger, signal.SIGCONT)
+    until(lambda: proxy.ctl("audit", "show", "acme", check=False).returncode == 0, "it is shown again")
+
+
+def test_without_a_proxy_reading_goes_on_and_says_that_nobody_knows(empty_fleet):
+    idle = empty_fleet.proxy(name="idle")
+    (idle.ledger / "acme").mkdir(parents=True)
+    line = {"n": 1, "time": "2026-11-24T21:30:00.000+09:00", "tenant": "acme", "event": "session.refused", "prev": "0" * 64}
+    (idle.ledger / "acme/00000001.jsonl").write_text(json.dumps(line, separators=(",", ":")) + "\n")
+    shown = idle.ctl("audit", "show", "acme")
+    assert "session.refused" in shown.stdout and "recorded nowhere" in shown.stderr
