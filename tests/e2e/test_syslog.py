@@ -108,6 +108,10 @@ def syslog(proxy, target, **more):
     base = proxy.conf.read_text().split("[syslog]")[0]
     lines = [f"syslog_{key} = {value}" for key, value in {"target": target, **more}.items()]
     proxy.conf.write_text(base + "\n".join(["[syslog]", *lines, ""]))
+    proxy.reload()
+    cursors = proxy.home / "state/notify.cursor"
+    until(lambda: not target or (cursors.exists() and "syslog" in cursors.read_text().split("\n")[0]),
+          "the notifier has begun to copy")
 
 
 def copied(proxy, receiver, tenant, since=0):
@@ -120,14 +124,12 @@ def copied(proxy, receiver, tenant, since=0):
 def quiet(proxy):
     yield
     syslog(proxy, "")
-    proxy.reload()
 
 
 def test_every_record_is_copied_to_the_hosts_syslog(proxy, quiet):
     receiver = Datagrams(proxy.home / "log.sock")
     mark = proxy.mark("acme")
     syslog(proxy, f"unix:{receiver.path}")
-    proxy.reload()
     proxy.one("acme", "SELECT 1")
     proxy.awaits("acme", "session.close", after=mark)
     until(lambda: copied(proxy, receiver, "acme", mark), "acme's records are there")
@@ -146,7 +148,6 @@ def test_over_tls_with_the_receivers_name_verified(fleet, proxy, quiet):
     receiver = Receiver(tls)
     mark = proxy.mark("acme")
     syslog(proxy, f"tls://localhost:{receiver.port}", ca=fleet.authority.crt)
-    proxy.reload()
     for _ in range(20):
         proxy.one("acme", "SELECT 1")
     until(lambda: len([r for r in proxy.records("acme", "session.close") if r["n"] > mark]) == 20, "twenty came and went")
@@ -154,7 +155,6 @@ def test_over_tls_with_the_receivers_name_verified(fleet, proxy, quiet):
     receiver.close()
     strangers = Receiver(fleet.authority.issue(fleet.folder / "stranger", "elsewhere.test"))
     syslog(proxy, f"tls://localhost:{strangers.port}", ca=fleet.authority.crt)
-    proxy.reload()
     until(lambda: "syslog_target cannot be reached" in proxy.log(), "a wrong name is said")
     assert not strangers.messages, "and hears nothing"
     strangers.close()
@@ -164,7 +164,6 @@ def test_a_receiver_that_was_away_gets_what_it_missed(proxy, quiet):
     receiver = Receiver()
     mark = proxy.mark("acme")
     syslog(proxy, f"tcp://127.0.0.1:{receiver.port}")
-    proxy.reload()
     proxy.one("acme", "SELECT 1")
     until(lambda: copied(proxy, receiver, "acme", mark), "the first records are there")
     receiver.close()
@@ -185,7 +184,6 @@ def test_a_deaf_receiver_delays_nobody(proxy, quiet):
     receiver.deaf.set()
     mark = proxy.mark("acme")
     syslog(proxy, f"tcp://127.0.0.1:{receiver.port}")
-    proxy.reload()
     for _ in range(5):
         assert proxy.one("acme", "SELECT 1") == 1
     until(lambda: len([r for r in proxy.records("acme", "session.close") if r["n"] > mark]) == 5, "their records are written")
@@ -213,6 +211,7 @@ def test_what_was_gone_before_it_was_sent_is_counted_in_the_log(empty_fleet):
 
 
 def test_only_loopback_may_be_unencrypted(proxy, quiet):
-    syslog(proxy, "tcp://192.0.2.1:514")
+    base = proxy.conf.read_text().split("[syslog]")[0]
+    proxy.conf.write_text(base + "[syslog]\nsyslog_target = tcp://192.0.2.1:514\n")
     proxy.reload()
     until(lambda: "syslog_target is plain TCP, which is for loopback only: nothing is copied" in proxy.log(), "it is said")
