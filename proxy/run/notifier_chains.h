@@ -22,6 +22,7 @@ struct errand {
     bool ready;                  /* there may be something */
     bool busy;                   /* something is under way */
     bool moved;                  /* the cursor was set anew meanwhile */
+    bool skipped;                /* files were gone before they were read */
     uint32_t backoff_ms;         /* 0: the last one was told */
     int64_t not_before_us;       /* monotonic */
 };

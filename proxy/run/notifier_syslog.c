@@ -102,7 +102,7 @@ static void frame_lines(struct writer *w, struct errand *e, struct view lines) {
         if (writer_left(w) < len + SYSLOG_HEAD_MAX)
             break;
         uint64_t n = notice_number(line);
-        if (n > e->after.n + 1 && e->after.n != 0) {
+        if (e->skipped && n > e->after.n + 1 && e->after.n != 0) {
             copy.missing += n - e->after.n - 1;
             snprintf(copy.missing_why, sizeof copy.missing_why,
                      "%" PRIu64 " to %" PRIu64 " of %s were gone before they were sent", e->after.n + 1,
@@ -118,18 +118,20 @@ static void frame_lines(struct writer *w, struct errand *e, struct view lines) {
 }
 
 static void frame_chain(struct writer *w, struct errand *e) {
-    struct view lines;
+    struct tail_room room = {copy.block, BLOCK_MAX};
+    struct tail_lines found = {.skipped = e->skipped};
     enum tail_state state;
     do
-        state = tail_block(copy.chains->ledger, e->tale->tenant, &e->cursor, copy.block, BLOCK_MAX, &lines,
-                           &e->after);
+        state = tail_block(copy.chains->ledger, e->tale->tenant, &e->cursor, &room, &found);
     while (state == TAIL_MORE);
+    e->skipped = found.skipped;
     if (state == TAIL_FAILED)
         log_warning("the log of %s is not copied to syslog: %s", files_folder(e->tale->tenant),
                     strerror(errno));
     if (state != TAIL_FOUND)
         return;
-    frame_lines(w, e, lines);
+    e->after = found.after;
+    frame_lines(w, e, found.lines);
     e->busy = e->after.offset != e->cursor.offset;
 }
 
@@ -158,8 +160,11 @@ static void settle(bool sent) {
     copy.busy = false;
     TAILQ_FOREACH(t, &copy.chains->order, next) {
         struct errand *e = errand_of(t);
-        if (e->busy && sent && !e->moved)
-            e->cursor = e->after;
+        if (e->busy && sent) {
+            e->skipped = false;
+            if (!e->moved)
+                e->cursor = e->after;
+        }
         e->busy = e->moved = false;
     }
     if (sent) {

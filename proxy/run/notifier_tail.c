@@ -174,12 +174,22 @@ static enum tail_state read_at(struct lines *l, int fd, const char *tenant, stru
     return fdatasync(fd) == 0 ? TAIL_FOUND : TAIL_FAILED;
 }
 
-enum tail_state tail_next(int ledger, const char *tenant, struct cursor *c, struct tail_found *found) {
-    /* Asked before reading: then the end of this file is its very end. */
+/* Whether the cursor's file is the last one. Asked before reading: then the end of one that is not is its
+ * very end. *end: where its records end, as far as that is known. */
+static bool is_last(int ledger, const char *tenant, const struct cursor *c, uint64_t *end) {
     off_t size;
-    bool last = c->file >= FILES_MOST || !exists(ledger, tenant, c->file + 1, &size) || size == 0;
-    uint64_t end = UINT64_MAX;
-    if (!last && records_end(ledger, tenant, c->file, &end) && c->offset > end) {
+    *end = UINT64_MAX;
+    if (c->file >= FILES_MOST || !exists(ledger, tenant, c->file + 1, &size) || size == 0)
+        return true;
+    if (!records_end(ledger, tenant, c->file, end))
+        *end = UINT64_MAX;
+    return false;
+}
+
+enum tail_state tail_next(int ledger, const char *tenant, struct cursor *c, struct tail_found *found) {
+    uint64_t end;
+    bool last = is_last(ledger, tenant, c, &end);
+    if (c->offset > end) {
         go_back(tenant, c);
         return go_on(ledger, tenant, c);
     }
@@ -195,47 +205,53 @@ enum tail_state tail_next(int ledger, const char *tenant, struct cursor *c, stru
     return state == TAIL_END && !last ? go_on(ledger, tenant, c) : state;
 }
 
-/* Reads from one byte before the cursor on: whole lines into *lines. */
-static enum tail_state block_at(int fd, const char *tenant, struct cursor *c, uint8_t *room, size_t cap,
-                                struct view *lines) {
-    size_t before = c->offset > 0 ? 1 : 0;
+/* Whole lines from the cursor on, up to `end`. */
+static enum tail_state block_at(int fd, const char *tenant, uint64_t end, struct cursor *c,
+                                const struct tail_room *room, struct view *lines) {
     uint8_t newline = '\n';
-    if (before && pread(fd, &newline, 1, (off_t)c->offset - 1) != 1)
+    if (c->offset > 0 && pread(fd, &newline, 1, (off_t)c->offset - 1) != 1)
         newline = 0; /* the file is shorter */
     if (newline != '\n') {
         go_back(tenant, c);
+        c->offset = 0;
         return TAIL_MORE;
     }
-    ssize_t n = pread(fd, room, cap, (off_t)c->offset);
+    size_t want = end - c->offset < room->cap ? (size_t)(end - c->offset) : room->cap;
+    ssize_t n = pread(fd, room->at, want, (off_t)c->offset);
     if (n < 0)
         return TAIL_FAILED;
-    const uint8_t *last = n > 0 ? memrchr(room, '\n', (size_t)n) : NULL;
+    const uint8_t *last = n > 0 ? memrchr(room->at, '\n', (size_t)n) : NULL;
     if (!last) {
         errno = EFBIG;
-        return (size_t)n == cap ? TAIL_FAILED : TAIL_END;
+        return (size_t)n == room->cap ? TAIL_FAILED : TAIL_END;
     }
-    *lines = view_of(room, (size_t)(last - room) + 1);
+    *lines = view_of(room->at, (size_t)(last - room->at) + 1);
     return fdatasync(fd) == 0 ? TAIL_FOUND : TAIL_FAILED;
 }
 
-enum tail_state tail_block(int ledger, const char *tenant, struct cursor *c, uint8_t *room, size_t cap,
-                           struct view *lines, struct cursor *after) {
-    assert(cap >= RECORD_LINE_MAX);
-    off_t size;
-    bool last = c->file >= FILES_MOST || !exists(ledger, tenant, c->file + 1, &size);
+enum tail_state tail_block(int ledger, const char *tenant, struct cursor *c, const struct tail_room *room,
+                           struct tail_lines *found) {
+    assert(room->cap >= RECORD_LINE_MAX);
+    uint64_t end;
+    bool last = is_last(ledger, tenant, c, &end);
+    if (c->offset > end) {
+        go_back(tenant, c);
+        return go_on(ledger, tenant, c);
+    }
     int fd = open_file(ledger, tenant, c->file);
-    if (fd < 0)
-        return errno == ENOENT ? TAIL_END : TAIL_FAILED;
-    enum tail_state state = block_at(fd, tenant, c, room, cap, lines);
+    if (fd < 0 && errno == ENOENT) {
+        enum tail_state next = go_on(ledger, tenant, c);
+        found->skipped |= next == TAIL_MORE;
+        return next;
+    }
+    enum tail_state state = fd < 0 ? TAIL_FAILED : block_at(fd, tenant, end, c, room, &found->lines);
     int error = errno;
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     errno = error;
     if (state == TAIL_FOUND)
-        *after = (struct cursor){c->file, c->offset + lines->len, c->n};
-    if (state != TAIL_END || last)
-        return state;
-    *c = (struct cursor){c->file + 1, 0, c->n};
-    return TAIL_MORE;
+        found->after = (struct cursor){c->file, c->offset + found->lines.len, c->n};
+    return state == TAIL_END && !last ? go_on(ledger, tenant, c) : state;
 }
 
 /* The offset behind the last newline of the file. */

@@ -24,10 +24,18 @@ struct tail_found {
 
 /* ledger: the log's folder. Moves *c over what is not worth telling. */
 enum tail_state tail_next(int ledger, const char *tenant, struct cursor *c, struct tail_found *found);
-/* As tail_next, but for whole lines as they are, with their newlines, into room: TAIL_FOUND with *lines, and
- * *after once they were told (its n is the caller's to set). cap: RECORD_LINE_MAX at least. */
-enum tail_state tail_block(int ledger, const char *tenant, struct cursor *c, uint8_t *room, size_t cap,
-                           struct view *lines, struct cursor *after);
+struct tail_room {
+    uint8_t *at;
+    size_t cap; /* RECORD_LINE_MAX at least */
+};
+struct tail_lines {
+    struct view lines;   /* whole ones with their newlines, in the room */
+    struct cursor after; /* once they were told; its n is the caller's to set */
+    bool skipped;        /* set when files were gone before their lines were read; never cleared */
+};
+/* As tail_next, but for all lines as they are. */
+enum tail_state tail_block(int ledger, const char *tenant, struct cursor *c, const struct tail_room *room,
+                           struct tail_lines *found);
 /* Whether tail_next may have something: cheap. */
 bool tail_grown(int ledger, const char *tenant, const struct cursor *c);
 /* Behind the last whole line there is. */

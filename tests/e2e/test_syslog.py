@@ -192,7 +192,7 @@ def test_a_deaf_receiver_delays_nobody(proxy, quiet):
 
 
 def test_what_was_gone_before_it_was_sent_is_counted_in_the_log(empty_fleet):
-    """Lines that the log lost behind the cursor's back: here by hand, else by retention."""
+    """Files that were deleted before their lines were sent: here by hand, else by retention."""
     receiver = Receiver()
     node = empty_fleet.proxy(name="gap", syslog_target=f"tcp://127.0.0.1:{receiver.port}")
     node.start()
@@ -201,8 +201,8 @@ def test_what_was_gone_before_it_was_sent_is_counted_in_the_log(empty_fleet):
     line = '{"n":%d,"time":"2026-11-24T21:30:00.000+09:00","tenant":"initech","event":"session.refused","prev":"00"}\n'
     (folder / "00000001.jsonl").write_text(line % 1)
     until(lambda: "initech" in lines_of(list(receiver.messages)), "the first line is sent")
-    with open(folder / "00000001.jsonl", "a") as log:
-        log.write(line % 5)
+    (folder / "00000003.jsonl").write_text(line % 5)
+    (folder / "00000001.jsonl").unlink()
     lost = node.awaits("_provider", "syslog.lost")
     assert lost["count"] == 3 and "2 to 4 of initech" in lost["cause"]
     until(lambda: len(lines_of(list(receiver.messages))["initech"]) == 2, "the last line is sent")
