@@ -8,6 +8,7 @@
 #include "magic.h"
 #include "secret.h"
 #include "session.h"
+#include "subject.h"
 #include "text.h"
 
 #include <openssl/x509.h>
@@ -25,12 +26,7 @@ static enum step refuse(struct session *s, enum refusal refusal, const char *hin
 static bool read_operator(const struct session *s, char out[41]) {
     X509 *certificate = SSL_get1_peer_certificate(s->client.ssl);
     X509_NAME *subject = certificate ? X509_get_subject_name(certificate) : NULL;
-    int at = subject ? X509_NAME_get_index_by_NID(subject, NID_commonName, -1) : -1;
-    bool good = at >= 0 && X509_NAME_get_index_by_NID(subject, NID_commonName, at) < 0;
-    ASN1_STRING *text = good ? X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)) : NULL;
-    good = text &&
-           view_copy_text(view_of(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text)), out, 41) &&
-           out[0];
+    bool good = subject && subject_name(subject, out, 41);
     X509_free(certificate);
     return good && SSL_get_verify_result(s->client.ssl) == X509_V_OK;
 }
