@@ -9,12 +9,13 @@ import subprocess
 
 from house import ROOT, SEKISHO, SEKISHOCTL, name, run
 
-DOCUMENTS = ["README.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/break-glass.md", "docs/controls.md"]
+DOCUMENTS = ["README.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/break-glass.md", "docs/controls.md",
+             "bench/README.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 INLINE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
 TEST = re.compile(r"(tests/[\w/]+\.(?:py|c))::(\w+)")
-OURS = ("base/", "auth/", "audit/", "policy/", "proxy/", "ctl/", "conf/", "docs/", "tests/", "cmake/")
+OURS = ("base/", "auth/", "audit/", "policy/", "proxy/", "ctl/", "conf/", "docs/", "tests/", "cmake/", "bench/")
 
 
 @functools.cache
