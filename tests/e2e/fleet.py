@@ -182,7 +182,7 @@ class Proxy:
 
     def __init__(self, fleet, name="proxy", port=None, listen=(), environment=None, program=SEKISHO, **settings):
         self.fleet = fleet
-        self.program = program  # sekisho; sekisho-session is beside it
+        self.program, self.ctl_program = program, SEKISHOCTL  # sekisho-session is beside the program
         self.home = fleet.folder / name
         self.home.mkdir(exist_ok=True)
         self.port = port or free_port()
@@ -266,7 +266,7 @@ class Proxy:
         self.process.send_signal(signal.SIGHUP)
 
     def ctl(self, *words, check=True, **more):
-        return run(SEKISHOCTL, "-c", self.conf, *words, check=check, **more)
+        return run(self.ctl_program, "-c", self.conf, *words, check=check, **more)
 
     def ctl_json(self, *words):
         return json.loads(self.ctl("--json", *words).stdout)

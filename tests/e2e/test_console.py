@@ -51,6 +51,14 @@ def console(people, who="alice"):
     return psycopg.connect(people.dsn(who, dbname="sekisho"), autocommit=True)
 
 
+def entered(people, who):
+    try:
+        console(people, who).close()
+        return True
+    except psycopg.OperationalError:
+        return False
+
+
 def from_a_laptop(people, who, *words, tenant=None):
     """sekishoctl with nothing but the network, a certificate or a password, and a key."""
     base = people.folder / who
@@ -113,6 +121,20 @@ def test_who_is_no_administrator_any_more_is_out(people):
             until(lambda: not greta.execute("SELECT 1"), "never")
         assert gina.execute("SHOW POLICY").fetchall(), "nobody else is bothered"
     assert "only the tenant's administrators" in admin(people, "globex", "greta", check=False).stderr
+
+
+def test_an_operator_who_has_left_is_out_of_the_console(people):
+    people.certify("otto")
+    people.ctl("operator", "add", "otto")
+    until(lambda: entered(people, "otto"), "Otto is an operator", 10, 0.2)
+    with console(people, "otto") as otto, console(people, "bob") as bob:
+        assert otto.execute("SHOW GRANTS").fetchall() == []
+        people.ctl("operator", "remove", "otto")
+        with pytest.raises(psycopg.Error, match='"otto" is not known here any more'):
+            until(lambda: otto.execute("SHOW GRANTS") and False, "he is cut")
+        bob.execute("SHOW GRANTS")
+    people.proxy.awaits("_provider" if not people.proxy.records("acme", "session.close", operator="otto") else "acme",
+                        "session.close", operator="otto")
 
 
 def test_from_request_to_review_without_a_shell_on_the_host(people):
