@@ -45,7 +45,7 @@ def facts(lab, field, pace):
     memory = int(re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) / 2**20
     commit = run("git", "-C", ROOT, "describe", "--always", "--dirty", check=False).stdout.strip() or "unknown"
     disk = run("df", "--output=source,fstype", lab.folder).stdout.splitlines()[-1].split()
-    versions = [f"{one.name} {one.version()}" for one in field if one.version()]
+    versions = list(dict.fromkeys(f"{one.program} {one.version()}" for one in field if one.version()))
     return [f"{cpu[1] if cpu else platform.machine()}, {os.cpu_count()} processors, {memory:.0f} GiB; Linux {platform.release()}",
             f"PostgreSQL {lab.postgres.sql('SHOW server_version')[0].split()[0]}, "
             f"{' '.join(run('openssl', 'version').stdout.split()[:2])}, {', '.join(versions)}",

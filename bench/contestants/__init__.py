@@ -11,6 +11,7 @@ from lab import Running, answers, until
 
 class Contestant:
     name = None     # as in tables and on the command line
+    program = ""    # what runs there, for the facts; with version()
     order = 0       # where in tables
     about = ""      # one line: what it does for a connection
 

@@ -20,6 +20,7 @@ backend postgres
 
 class HAProxy(Contestant):
     name = "haproxy"
+    program = "HAProxy"
     order = 10
     about = "TCP pass-through: PostgreSQL's TLS reaches the client"
 

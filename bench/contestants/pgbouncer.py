@@ -38,6 +38,7 @@ server_tls_protocols = tlsv1.3
 class PgBouncer(Contestant):
     mode = "session"
     name = "pgbouncer"
+    program = "PgBouncer"
     order = 30
     about = "session pooling, TLS and SCRAM on both sides"
 

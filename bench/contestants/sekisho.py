@@ -55,6 +55,7 @@ class People(Operators):
 
 class Sekisho(Contestant):
     name = "sekisho"
+    program = "Sekisho"
     order = 40
     about = "a process per tenant, TLS and SCRAM-PLUS on both sides, every session in a durable log"
 

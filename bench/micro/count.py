@@ -27,15 +27,9 @@ MICROS = {
     "relay query": ["micro_relay", "query", 100],
     "relay MiB out": ["micro_relay", "out", 5],
     "relay MiB in": ["micro_relay", "in", 5],
+    "gate": ["micro_gate", 50],
     "login": ["micro_login", 8],
     "ledger append": ["micro_ledger", "{folder}", 64],
-}
-UNITS = {
-    "relay query": "a query of 60 bytes and its answer of one row through an open session",
-    "relay MiB out": "1 MiB from the instance to the client, in records of 8 KiB",
-    "relay MiB in": "1 MiB from the client to the instance, in records of 8 KiB",
-    "login": "a connection from its first TLS byte to its end, in the cell",
-    "ledger append": "one record of a session, of which sixteen share a flush",
 }
 
 
@@ -161,6 +155,8 @@ def print_profile(counts):
         by_library[library] += cost
     for library, cost in by_library.most_common(6):
         print(f"{cost:12.1f}  {library}")
+    for (library, function), cost in sorted(counts.others.items(), key=lambda item: -item[1])[:12]:
+        print(f"{cost:12.1f}  {library}:{function}")
 
 
 def main(build, option=None, word=None):
