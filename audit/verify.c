@@ -4,19 +4,15 @@
  * compared before anything else is believed.
  */
 #include "verify.h"
-#include "files.h"
 #include "record.h"
 #include "text.h"
 #include "verify_object.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 void verify_hash(struct view line, uint8_t out[32]) {
     static const uint8_t nothing[1];
@@ -189,73 +185,4 @@ bool verify_line(struct verify *v, struct view line) {
     json_t *object = verify_object(v, line);
     json_decref(object);
     return object != NULL;
-}
-
-/* One file to its end, or to what settles the first fault. */
-static void verify_lines(struct verify *v, struct lines *lines, bool last) {
-    struct view line;
-    enum lines_state state = LINES_ONE;
-    while ((v->report.good || v->unsettled) && (state = lines_next(lines, &line)) == LINES_ONE)
-        verify_line(v, line);
-    if (state == LINES_LONG)
-        verify_fault(v, "the line is longer than any record");
-    else if (state == LINES_FAILED)
-        verify_fault(v, "the file cannot be read: %s", strerror(errno));
-    else if (state == LINES_END && lines_tail(lines).len > 0 && last)
-        v->report.torn = true;
-    else if (state == LINES_END && lines_tail(lines).len > 0)
-        verify_fault(v, "a file that is not the last ends in the middle of a line");
-}
-
-/* What is void must still be what was declared void: nobody hides anything there. */
-static void check_void(struct verify *v, int folder, unsigned number, unsigned last) {
-    struct files_void end;
-    files_void(folder, number, last, &end);
-    if (end.bytes > 0 && !files_void_fits(folder, number, &end))
-        verify_fault(v, "before it, file %u does not end in the void bytes that its repair names", number);
-}
-
-static void verify_file(struct verify *v, int folder, unsigned number, unsigned last) {
-    struct lines *lines = files_lines(folder, number, last);
-    if (!lines) {
-        verify_fault(v, "file %u cannot be read: %s", number, strerror(errno));
-        return;
-    }
-    verify_lines(v, lines, number == last);
-    lines_free(&lines);
-    if (v->report.good)
-        check_void(v, folder, number, last);
-}
-
-static void verify_files(struct verify *v, int folder, const char *tenant) {
-    struct files_span span;
-    char why[256];
-    if (!files_span(folder, &span, why)) {
-        verify_fault(v, "%s", why);
-        return;
-    }
-    if (span.first > 1)
-        verify_begin_later(v, tenant);
-    if (span.last == 0)
-        verify_fault(v, "there is no log file");
-    for (unsigned i = span.first; i > 0 && i <= span.last && (v->report.good || v->unsettled); i++)
-        verify_file(v, folder, i, span.last);
-    if (v->report.good && v->anchored && !v->anchor_found) {
-        verify_fault(v, "the files before number %u are missing, and no record says that they were deleted",
-                     span.first);
-        v->report.bad_record = v->report.first;
-    }
-}
-
-void verify_chain(const char *folder, const char *tenant, struct verify_report *out) {
-    struct verify v;
-    verify_begin(&v, tenant);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        verify_fault(&v, "the folder cannot be read: %s", strerror(errno));
-    else
-        verify_files(&v, fd, tenant);
-    if (fd >= 0)
-        close(fd);
-    *out = v.report;
 }

@@ -51,23 +51,9 @@ static bool has(const json_t *object, enum field f) {
 
 /* ---- harmless text of any length ---- */
 
-/* The length of a character that may be shown as it is; 0 for one that may not. The text is valid UTF-8. */
-static size_t shown_as_is(const unsigned char *c) {
-    if (c[0] < 0x80)
-        return c[0] >= 0x20 && c[0] != 0x7F;
-    if (c[0] == 0xC2 && c[1] < 0xA0)
-        return 0;
-    /* Marks that turn the direction of what follows (U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069). */
-    if (c[0] == 0xE2 && c[1] == 0x80 && (c[2] == 0x8E || c[2] == 0x8F || (c[2] >= 0xA8 && c[2] <= 0xAE)))
-        return 0;
-    if (c[0] == 0xE2 && c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9)
-        return 0;
-    return c[0] < 0xE0 ? 2 : c[0] < 0xF0 ? 3 : 4;
-}
-
 static void print_harmless(const char *text, int indent) {
     for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        size_t n = shown_as_is(c);
+        size_t n = harmless_length(c);
         if (n)
             fwrite(c, 1, n, stdout);
         else if (*c == '\n' && indent > 0)

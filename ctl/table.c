@@ -39,18 +39,47 @@ struct table *table_new(const char *const *heads) {
     return t;
 }
 
+size_t harmless_length(const unsigned char *c) {
+    if (c[0] < 0x80)
+        return c[0] >= 0x20 && c[0] != 0x7F;
+    if (c[0] == 0xC2 && c[1] < 0xA0)
+        return 0;
+    /* U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
+    if (c[0] == 0xE2 && c[1] == 0x80 && (c[2] == 0x8E || c[2] == 0x8F || (c[2] >= 0xA8 && c[2] <= 0xAE)))
+        return 0;
+    if (c[0] == 0xE2 && c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9)
+        return 0;
+    return c[0] < 0xE0 ? 2 : c[0] < 0xF0 ? 3 : 4;
+}
+
+/* JSON leaves the marks that turn directions as they are: they are escaped here. Returns how many. */
+static size_t escape_marks(struct writer *w, struct view json) {
+    size_t marks = 0;
+    for (size_t i = 0; i < json.len;) {
+        const unsigned char *c = json.at + i;
+        size_t n = harmless_length(c);
+        marks += n == 0;
+        if (n == 0) /* three bytes each: the others are escaped already */
+            writer_format(w, "\\u%04x", (c[0] & 0x0Fu) << 12 | (c[1] & 0x3Fu) << 6 | (c[2] & 0x3Fu));
+        else
+            writer_bytes(w, view_of(c, n));
+        i += n ? n : 3;
+    }
+    return marks;
+}
+
 void harmless(const char *text, char *out, size_t cap) {
-    char json[6 * CELL_MAX + 3];
-    struct writer w = writer_of(json, sizeof json);
+    char json[6 * CELL_MAX + 3], marked[6 * CELL_MAX + 3];
+    struct writer w = writer_of(json, sizeof json), m = writer_of(marked, sizeof marked);
     size_t len = strnlen(text, CELL_MAX), quoted = 0;
     for (size_t i = 0; i < len; i++)
         quoted += text[i] == '"' || text[i] == '\\';
     text_json(&w, view_of(text, len));
     /* Every other escape is longer than what it stands for, so equal lengths mean that there is none. */
-    if (w.len == len + 2 + quoted)
+    if (escape_marks(&m, writer_view(&w)) == 0 && w.len == len + 2 + quoted)
         snprintf(out, cap, "%.*s", (int)len, text);
     else
-        snprintf(out, cap, "%.*s", (int)w.len, json);
+        snprintf(out, cap, "%.*s", (int)m.len, marked);
 }
 
 void table_cell(struct table *t, const char *text) {

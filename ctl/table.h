@@ -21,6 +21,9 @@ void table_print(struct table **t, bool colour);
 /* Frees without printing. */
 void table_free(struct table **t);
 
+/* The length of the character at c when it may be shown as it is; 0 for one that may not: a control
+ * character, or a mark that turns the direction of what follows. What c points to is valid UTF-8. */
+size_t harmless_length(const unsigned char *c);
 /* text as it may be shown on a terminal, in out. */
 void harmless(const char *text, char *out, size_t cap);
 

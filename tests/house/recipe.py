@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
-"""The guide's recipe for checking a chain by hand does what the guide says: on a good chain of two files, and on chains
-in which something was changed.
+"""The guide's recipes for checking a chain by hand do what the guide says: on a good chain of two files, and on chains
+in which something was changed; on a checkpoint, and on one that another key signed.
 """
+import base64
 import hashlib
 import json
 import pathlib
@@ -33,10 +34,30 @@ def said(recipe, lines):
         return (done.stdout + done.stderr).strip()
 
 
+def checkpoint_said(recipe, other):
+    """What the recipe prints for a log whose last checkpoint the ledger's key signed, or another one."""
+    with tempfile.TemporaryDirectory() as folder:
+        def openssl(*words):
+            return subprocess.run(["openssl", *words], cwd=folder, capture_output=True, check=True).stdout
+
+        lines, head = chain(2)
+        for name in ("ledger", "other"):
+            openssl("genpkey", "-algorithm", "ed25519", "-out", f"{name}.key")
+        openssl("pkey", "-in", "ledger.key", "-pubout", "-out", "ledger.pub")
+        pathlib.Path(folder, "signed").write_text(f"sekisho checkpoint v1\nacme\n3\n2026-11-24T00:00:00Z\n{head}\n")
+        signature = openssl("pkeyutl", "-sign", "-inkey", "other.key" if other else "ledger.key", "-rawin", "-in", "signed")
+        record = {"n": 3, "time": "2026-11-24T00:00:00Z", "tenant": "acme", "event": "ledger.checkpoint",
+                  "signature": base64.b64encode(signature).decode(), "prev": head}
+        lines.append(json.dumps(record, separators=(",", ":")))
+        pathlib.Path(folder, "00000001.jsonl").write_text("".join(f"{line}\n" for line in lines))
+        done = subprocess.run(["bash", "-c", recipe.replace(PLACE, folder)], cwd=folder, capture_output=True, text=True)
+        return (done.stdout + done.stderr).strip()
+
+
 def check():
-    found = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "docs/operations.md").read_text(), re.S | re.M)
-    if len(found) != 1 or PLACE not in found[0]:
-        yield f"docs/operations.md: its recipe is not there, or does not read {PLACE}"
+    found = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "docs/audit.md").read_text(), re.S | re.M)
+    if len(found) != 2 or not all(PLACE in recipe for recipe in found):
+        yield f"docs/audit.md: its recipes are not there, or do not read {PLACE}"
         return
     lines, head = chain(5)
     changed = [line.replace('"n":3,', '"n":3, ') for line in lines]
@@ -46,7 +67,12 @@ def check():
                                   ("swapped records", [lines[1], lines[0], *lines[2:]], "record 1 does not follow")):
         got = said(found[0], given)
         if got != expected:
-            yield f"docs/operations.md: for {what} the recipe should say \"{expected}\" and says \"{got}\""
+            yield f"docs/audit.md: for {what} the recipe should say \"{expected}\" and says \"{got}\""
+    for what, other, expected in (("a signed checkpoint", False, "Signature Verified Successfully"),
+                                  ("another's signature", True, "Signature Verification Failure")):
+        got = checkpoint_said(found[1], other)
+        if expected not in got:
+            yield f"docs/audit.md: for {what} the recipe should say \"{expected}\" and says \"{got}\""
 
 
 if __name__ == "__main__":

@@ -43,10 +43,10 @@ ONLY = {
     "PQ.*": ["policy/provision*.c", "proxy/run/lookup*.c", "proxy/run/keeper*.c", "ctl/desk_remote.c", "ctl/audit_told.c"],
     "sqlite3_.*": ["policy/store_sqlite*.c"],
     # the client library of the web hook and of the tickets' address
-    "curl_.*": ["policy/web_manners.c", "proxy/run/web.c", "ctl/ticket_url.c"],
+    "curl_.*": ["policy/web_manners.c", "proxy/run/web.c", "ctl/ticket_url.c", "ctl/audit_post.c"],
     # processes
     "fork|vfork|posix_spawn|posix_spawnp|exec[lv].*|system|popen|clone": ["proxy/run/supervisor_spawn.c",
-                                                                            "proxy/run/program.c", "ctl/ticket_ask.c"],
+                                                                            "proxy/run/program.c", "ctl/ticket_ask.c", "ctl/audit_crew.c"],
     "kill": ["proxy/run/supervisor*.c", "proxy/run/guard.c", "proxy/run/program.c", "ctl/ticket_ask.c"],
     "pthread_create|thrd_create|dlopen": [],
     # files
