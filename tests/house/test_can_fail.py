@@ -218,9 +218,9 @@ def test_a_document_that_is_not_true(tree, path, more, words):
 ])
 def test_a_recipe_that_does_not_work(tree, old, new, words):
     def change(text):
-        before, recipe = text.split("```bash\n")
-        return f"{before}```bash\n{recipe.replace(old, new, 1)}"
-    expect("recipe", tree, "docs/operations.md", change, words)
+        before, recipes = text.split("```bash\n", 1)
+        return f"{before}```bash\n{recipes.replace(old, new, 1)}"
+    expect("recipe", tree, "docs/audit.md", change, words)
 
 
 def test_every_check_is_entered(tree):
