@@ -23,4 +23,7 @@ bool tls_ask_certificate(SSL_CTX *c, struct view ca, struct view crl, char why[2
 SSL_CTX *tls_client(struct view ca, struct view certificate, struct view key, const char *min_version,
                     char why[256]);
 
+/* An error of OpenSSL's in words, for the log. The texts' table is filled by the first call. */
+void tls_error_text(unsigned long code, char *out, size_t cap);
+
 #endif

@@ -6,6 +6,7 @@
  * its start and its memory. Never started by hand: the supervisor does, and says which role it is.
  */
 #include "birth.h"
+#include "lean.h"
 #include "role.h"
 #include "supervisor_spawn.h"
 
@@ -25,5 +26,6 @@ int main(void) {
     }
     close(SPAWN_PROGRAM_FD); /* this program's own file, which it was started from */
     birth_prepare();
+    lean_begin();
     return birth_run(role, roles, sizeof roles / sizeof roles[0]);
 }

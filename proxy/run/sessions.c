@@ -4,6 +4,7 @@
  */
 #include "sessions.h"
 #include "clock.h"
+#include "lean.h"
 #include "log.h"
 #include "magic.h"
 #include "role.h"
@@ -77,6 +78,7 @@ void sessions_arrive(struct sessions *all, struct channel *gate, struct reader *
         return;
     }
     all->handed_over++;
+    lean_stir();
     if (fd > all->descriptors_most || all->corridor.logins >= LOGINS_MOST) {
         turn_away(all, fd);
         return;
@@ -206,6 +208,7 @@ void sessions_note(struct sessions *all, const struct record *r) {
 
 void sessions_ended(struct sessions *all, struct session *s) {
     HASH_DEL(all->table, s);
+    lean_stir();
     if (!all->table && all->emptied)
         all->emptied(all);
 }
