@@ -274,6 +274,8 @@ enum step backend_login(struct session *s) {
         enum step next = instance_messages(s);
         if (next != s->step)
             return next;
+        if (l->to_instance.len > 0 && !stream_pending(&s->instance))
+            return wait_for_instance(s); /* it says nothing before it has heard us */
         if (l->instance_len == sizeof l->instance_in)
             return refuse_protocol(s, "a message too long for a login");
         size_t got;

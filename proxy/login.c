@@ -209,6 +209,10 @@ static bool sasl_message(struct session *s, struct view *body, size_t *used, enu
             *body = m.body;
             return true;
         }
+        if (l->to_client.len > 0 && !stream_pending(&s->client)) {
+            *next = wait_for_client(s); /* it says nothing before it has heard us */
+            return false;
+        }
         enum stream_result got = login_read(s);
         if (got == STREAM_OK)
             continue;

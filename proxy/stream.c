@@ -7,6 +7,7 @@
 #include "stream.h"
 #include "endpoint.h"
 #include "magic.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -32,6 +33,12 @@ static void arm(struct event *e, bool on) {
 static void on_event(evutil_socket_t fd, short what, void *arg) {
     struct stream *s = arg;
     MAGIC_CHECK(s, STREAM_MAGIC);
+    if (!s->crossed && (what & EV_READ) && !s->wants_read) { /* see stream_want */
+        arm(&s->readable, false);
+        what &= ~EV_READ;
+        if (!(what & EV_WRITE))
+            return;
+    }
     int can = (what & EV_READ ? STREAM_CAN_READ : 0) | (what & EV_WRITE ? STREAM_CAN_WRITE : 0);
     if (s->crossed) {
         s->crossed = false;
@@ -119,12 +126,19 @@ static void explain(const struct stream *s, int error) {
     if (verified != X509_V_OK)
         snprintf(why, sizeof why, "certificate: %s", X509_verify_cert_error_string(verified));
     else if (code != 0)
-        ERR_error_string_n(code, why, sizeof why);
+        tls_error_text(code, why, sizeof why);
     else if (error == SSL_ERROR_SYSCALL && errno != 0)
         snprintf(why, sizeof why, "%s", strerror(errno));
     else
         snprintf(why, sizeof why, "closed in the middle");
     ERR_clear_error();
+}
+
+/* A stale entry would be taken for the next call's. Looking whether there is one costs a sixth of clearing,
+ * which goes through every place of the queue. */
+static void forget_errors(void) {
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
 }
 
 /* Turns OpenSSL's answer into ours. When TLS needs the other direction first, that is all that is waited for:
@@ -185,7 +199,7 @@ enum stream_result stream_read(struct stream *s, uint8_t *at, size_t cap, size_t
     *got = 0;
     if (!s->ssl)
         return settle_plain(recv(s->fd, at, cap, 0), got);
-    ERR_clear_error(); /* a stale entry would be taken for this call's */
+    forget_errors();
     int done = SSL_read_ex(s->ssl, at, cap, got);
     return done == 1 ? STREAM_OK : settle(s, done, true);
 }
@@ -195,7 +209,7 @@ enum stream_result stream_write(struct stream *s, const uint8_t *at, size_t len,
     *put = 0;
     if (!s->ssl)
         return settle_plain(send(s->fd, at, len, MSG_NOSIGNAL), put);
-    ERR_clear_error();
+    forget_errors();
     int done = SSL_write_ex(s->ssl, at, len, put);
     return done == 1 ? STREAM_OK : settle(s, done, false);
 }
@@ -204,16 +218,16 @@ bool stream_pending(const struct stream *s) {
     return s->ssl && SSL_has_pending(s->ssl);
 }
 
-static void want_one(struct stream *s, struct event *e, bool *now, bool want) {
-    if (!s->crossed && want != *now)
-        arm(e, want);
-    *now = want;
-}
-
+/* Who is not to be read stays watched until it does speak: between question and answer hardly anybody does,
+ * and stopping to watch and watching again would be two system calls. */
 void stream_want(struct stream *s, bool read, bool write) {
     MAGIC_CHECK(s, STREAM_MAGIC);
-    want_one(s, &s->readable, &s->wants_read, read);
-    want_one(s, &s->writable, &s->wants_write, write);
+    if (!s->crossed && read && !s->wants_read)
+        arm(&s->readable, true);
+    if (!s->crossed && write != s->wants_write)
+        arm(&s->writable, write);
+    s->wants_read = read;
+    s->wants_write = write;
 }
 
 /* An event of its own: libevent does not watch the socket of an event that is added while it is active.
