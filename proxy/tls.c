@@ -4,6 +4,7 @@
  */
 #include "tls.h"
 #include "text.h"
+#include "tls_verify.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -182,14 +183,6 @@ bool tls_ask_certificate(SSL_CTX *c, struct view ca, struct view crl, char why[2
  * key share of another group costs each login a refusal, a round trip and a second key. */
 #define INSTANCE_GROUPS "P-256:X25519:P-384:P-521:X448"
 
-/* As OpenSSL verifies without it; but the chain that was verified is not kept: nobody asks for it, and every
- * session would hold one. */
-static int verify_chain(X509_STORE_CTX *v, void *arg) {
-    int good = X509_verify_cert(v);
-    X509_STORE_CTX_set0_verified_chain(v, NULL);
-    return good > 0;
-}
-
 SSL_CTX *tls_client(struct view ca, struct view certificate, struct view key, const char *min_version,
                     char why[256]) {
     SSL_CTX *c = common(TLS_client_method(), min_version);
@@ -198,9 +191,8 @@ SSL_CTX *tls_client(struct view ca, struct view certificate, struct view key, co
         return NULL;
     }
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_cert_verify_callback(c, verify_chain, NULL);
     SSL_CTX_set1_groups_list(c, INSTANCE_GROUPS);
-    bool good = trust(c, ca);
+    bool good = trust(c, ca) && tls_verify_remembering(c);
     if (!good)
         explain(why, "no certificate authority for the instance");
     if (good && certificate.len > 0)

@@ -13,7 +13,7 @@ from house import BIN, ROOMS, run
 PURE = ["auth/*", "proxy/wire/*", "proxy/greet.c", "policy/admission.c", "policy/route.c", "policy/directory.c",
         "policy/tenant.c", "policy/tenant_codec.c", "audit/record.c", "audit/record_json.c", "base/bytes.c", "base/text.c",
         "proxy/run/notice.c", "proxy/run/notice_cursor.c", "proxy/run/syslog_frame.c", "proxy/observe*.c", "policy/grants*.c", "policy/statement.c", "policy/ticket.c",
-        "policy/clock_guard.c", "proxy/console_*.c"]
+        "policy/clock_guard.c", "proxy/vouched.c", "proxy/console_*.c"]
 IMPURE = ["socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "send", "sendto", "sendmsg", "recv",
           "recvfrom", "recvmsg", "read", "write", "pread", "pwrite", "readv", "writev", "open", "open64", "openat", "openat64",
           "creat", "fopen", "close", "unlink", "rename", "stat", "fstat", "poll", "ppoll", "select", "epoll_.*", "event_.*",
