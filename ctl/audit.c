@@ -95,7 +95,7 @@ bool audit_key_ours(const struct ctl *ctl, struct inspect_wish *wish) {
     const struct settings *s = settings_of(ctl, false);
     if (!s)
         return false;
-    snprintf(path, sizeof path, "%s/" CHECKPOINT_PUBLIC_FILE, s->state_dir);
+    snprintf(path, sizeof path, "%.255s/" CHECKPOINT_PUBLIC_FILE, s->state_dir);
     if (!checkpoint_public_read(path, wish->key[wish->keys], why))
         return false;
     wish->keys++;
