@@ -62,7 +62,7 @@ class Running:
 def check_accounts(name, counted_us, path):
     """Ticks are rounded down once a process; leaving costs something too, after we have looked."""
     total_us = int(path.read_text())
-    if not counted_us - 30_000 <= total_us <= counted_us * 1.05 + 300_000:
+    if not counted_us - 30_000 <= total_us <= counted_us * 1.02 + 200_000:
         print(f"bench: {name}: {counted_us / 1e6:.3f} s of CPU were counted, the kernel says {total_us / 1e6:.3f} s",
               file=sys.stderr)
 
