@@ -240,18 +240,18 @@ def test_an_upgrade_underneath_does_not_mix_versions(fleet, tmp_path):
     tmp_path.chmod(0o755)
     node = fleet.proxy(name="upgraded", program=tmp_path / "sekisho", drain_timeout="1s")
     try:
-        node.add("acme", fleet.instances["acme"])
+        node.add("initech", fleet.instance("initech"))
         node.start()
-        assert works(node, "acme")
+        assert works(node, "initech")
         (tmp_path / "new").write_text("#!/bin/false\n")
         (tmp_path / "new").chmod(0o755)
         (tmp_path / "new").rename(tmp_path / "sekisho-session")
-        os.kill(node.pid("cell acme"), signal.SIGKILL)
-        until(lambda: works(node, "acme"), "another cell, of the program as it was", 10, 0.05)
+        os.kill(node.pid("cell initech"), signal.SIGKILL)
+        until(lambda: works(node, "initech"), "another cell, of the program as it was", 10, 0.05)
         old = node.pid("supervisor")
         os.kill(old, signal.SIGKILL)
         until(lambda: old not in node.pids("supervisor") and node.pids("gate"), "another supervisor", 10)
-        until(lambda: works(node, "acme"), "its cells too are of the program as it was", 20, 0.05)
+        until(lambda: works(node, "initech"), "its cells too are of the program as it was", 20, 0.05)
     finally:
         node.stop()
 
