@@ -20,6 +20,8 @@ const struct setting setting_table[SETTING_KEYS] = {
     {SETTING_IS_COUNT, section, #key, "", value, min, max, NULL, doc, PLACE(key)},
 #define SETTING_ADDRESSES(section, key, value, doc)                                                          \
     {SETTING_IS_ADDRESSES, section, #key, value, 0, 0, 0, NULL, doc, PLACE(key)},
+#define SETTING_LOOPBACK(section, key, value, doc)                                                           \
+    {SETTING_IS_LOOPBACK, section, #key, value, 0, 0, 0, NULL, doc, PLACE(key)},
 #define SETTING_RANGES(section, key, value, doc)                                                             \
     {SETTING_IS_RANGES, section, #key, value, 0, 0, 0, NULL, doc, PLACE(key)},
 #define SETTING_CHOICE(section, key, value, choices, doc)                                                    \
@@ -82,6 +84,9 @@ void setting_write_expected(struct writer *w, const struct setting *setting) {
         writer_format(
             w, "expected 1 to %d different addresses with ports such as 192.0.2.1:5432, [2001:db8::1]:5432",
             SETTINGS_ADDRESSES_MAX);
+        break;
+    case SETTING_IS_LOOPBACK:
+        writer_text(w, "expected addresses of this host's loopback with ports such as 127.0.0.1:9187");
         break;
     case SETTING_IS_RANGES:
         writer_format(w, "expected at most %d address ranges such as 192.0.2.0/24, 2001:db8::/32",

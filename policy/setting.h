@@ -14,6 +14,7 @@ enum setting_kind {
     SETTING_IS_DURATION,
     SETTING_IS_COUNT,
     SETTING_IS_ADDRESSES,
+    SETTING_IS_LOOPBACK, /* addresses that no other host reaches */
     SETTING_IS_RANGES,
     SETTING_IS_CHOICE
 };
@@ -37,6 +38,7 @@ enum setting_index {
 #define SETTING_DURATION(section, key, ...) SETTING_AT_##key,
 #define SETTING_COUNT(section, key, ...) SETTING_AT_##key,
 #define SETTING_ADDRESSES(section, key, ...) SETTING_AT_##key,
+#define SETTING_LOOPBACK(section, key, ...) SETTING_AT_##key,
 #define SETTING_RANGES(section, key, ...) SETTING_AT_##key,
 #define SETTING_CHOICE(section, key, ...) SETTING_AT_##key,
 #include "settings.def"

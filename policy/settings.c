@@ -153,6 +153,20 @@ static bool set_addresses(const struct setting *setting, struct view value, stru
     return place->count > 0 || setting->text[0] == 0;
 }
 
+static bool is_loopback(const struct address *a) {
+    static const uint8_t v6[16] = {[15] = 1};
+    return a->family == 4 ? a->bytes[0] == 127 : memcmp(a->bytes, v6, sizeof v6) == 0;
+}
+
+static bool set_loopback(const struct setting *setting, struct view value, struct addresses *place) {
+    if (!set_addresses(setting, value, place))
+        return false;
+    for (size_t i = 0; i < place->count; i++)
+        if (!is_loopback(&place->address[i]))
+            return false;
+    return true;
+}
+
 static bool set_choice(const struct setting *setting, struct view value, char *place) {
     struct view rest = view_text(setting->choices);
     while (rest.len > 0) {
@@ -185,6 +199,8 @@ static bool set_value(struct settings *out, enum setting_index at, struct view v
         return set_number(setting, value, place);
     case SETTING_IS_ADDRESSES:
         return set_addresses(setting, value, place);
+    case SETTING_IS_LOOPBACK:
+        return set_loopback(setting, value, place);
     case SETTING_IS_RANGES:
         return ranges_parse(value, place, &bad);
     case SETTING_IS_CHOICE:

@@ -24,6 +24,7 @@ struct settings {
 #define SETTING_DURATION(section, key, value, min, max, doc) uint32_t key; /* milliseconds */
 #define SETTING_COUNT(section, key, value, min, max, doc) uint32_t key;
 #define SETTING_ADDRESSES(section, key, value, doc) struct addresses key;
+#define SETTING_LOOPBACK(section, key, value, doc) struct addresses key;
 #define SETTING_RANGES(section, key, value, doc) struct ranges key;
 #define SETTING_CHOICE(section, key, value, choices, doc) char key[32];
 #include "settings.def"

@@ -80,6 +80,7 @@ static const char *argument_name(const struct setting *setting) {
     case SETTING_IS_COUNT:
         return "number";
     case SETTING_IS_ADDRESSES:
+    case SETTING_IS_LOOPBACK:
         return "address:port , ...";
     case SETTING_IS_RANGES:
         return "range , ...";

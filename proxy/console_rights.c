@@ -123,6 +123,11 @@ bool rights_session(const struct console_person *p, const struct trust *t, int64
     }
 }
 
+bool rights_numbers(const struct console_person *p, const struct trust *t, int64_t now, struct failure *f) {
+    return p->who == WHO_LOCAL || rights_approver(p, t, now) ||
+           refuse(f, NULL, "permission denied for the numbers of all tenants");
+}
+
 bool rights_key(const struct console_person *p, const struct trust_key *k) {
     MAGIC_CHECK(p, CONSOLE_PERSON_MAGIC);
     return rights_tenant(p, k->tenant);

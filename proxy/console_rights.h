@@ -41,6 +41,8 @@ bool rights_statement(const struct console_person *p, const struct grants *g, co
 /* A session that there is: grant "" for a tenant's own. */
 bool rights_session(const struct console_person *p, const struct trust *t, int64_t now, const char *tenant,
                     const char *user, const char *grant);
+/* What all tenants do, in numbers: an approver of the provider's, or the host. 42501. */
+bool rights_numbers(const struct console_person *p, const struct trust *t, int64_t now, struct failure *f);
 bool rights_key(const struct console_person *p, const struct trust_key *k);
 /* Handing in: 22023 for a kind the verb doesn't carry, 42501 otherwise. */
 bool rights_submit(const struct console_person *p, const struct trust *t, enum console_verb verb,

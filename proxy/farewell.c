@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "magic.h"
 #include "session.h"
+#include "stats.h"
 #include "text.h"
 
 #include <string.h>
@@ -95,10 +96,20 @@ enum step session_refuse(struct session *s, enum refusal refusal, const struct f
     record_text(&r, FIELD_MESSAGE, view_text(f->sentence));
     record_text(&r, FIELD_CAUSE, view_text(f->cause));
     s->corridor->ports->record(s->corridor->arg, s, &r, false);
+    stats_add((s->corridor->tenant[0] ? STATS_REFUSED : STATS_TURNED_AWAY) + refusal, 1);
     if (refusal != REFUSAL_TLS && refusal != REFUSAL_CLIENT_GONE)
         tell_client(s, f);
     hang_up(s);
     return refusal == REFUSAL_TLS || refusal == REFUSAL_CLIENT_GONE ? STEP_DONE : STEP_LINGER;
+}
+
+void session_count(struct session *s) {
+    stats_add(STATS_RECEIVED, s->in.bytes - s->counted_in);
+    stats_add(STATS_SENT, s->out.bytes - s->counted_out);
+    stats_add(STATS_TRANSACTIONS, s->out.frame.commits - s->counted_transactions);
+    s->counted_in = s->in.bytes;
+    s->counted_out = s->out.bytes;
+    s->counted_transactions = s->out.frame.commits;
 }
 
 static void record_close(struct session *s, enum close_reason reason, const struct failure *f) {
@@ -119,6 +130,9 @@ static void record_close(struct session *s, enum close_reason reason, const stru
     record_number(&r, FIELD_DURATION_MS, (uint64_t)(clock_now().mono_us - s->opened_us) / 1000);
     s->corridor->ports->record(s->corridor->arg, s, &r, false);
     s->opened = false;
+    session_count(s);
+    stats_add(STATS_CLOSED + reason, 1);
+    stats_sub(STATS_SESSIONS_OPEN, 1);
 }
 
 enum step session_close(struct session *s, enum close_reason reason, const struct failure *f) {

@@ -191,6 +191,7 @@ static void turn(struct session *s) {
         moved |= !w->doomed && read_in(s, w);
         moved |= !w->doomed && read_out(s, w);
     }
+    session_count(s);
     if (w->doomed) {
         session_leave_relay(s, finish(s, w));
         return;

@@ -162,6 +162,7 @@ static enum step ends(struct session *s) {
 }
 
 static enum step settle(struct session *s, enum pump result, bool from_client) {
+    session_count(s);
     enum step next = pumped(s, result, from_client);
     if (next == STEP_RELAY && (s->in.ended || s->out.ended))
         next = ends(s);

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "magic.h"
 #include "secret.h"
+#include "stats.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -87,6 +88,7 @@ void session_hold(struct session *s, uint32_t ms) {
 
 static void session_destroy(struct session *s) {
     s->corridor->ports->ended(s->corridor->arg, s);
+    stats_sub(STATS_CONNECTIONS_OPEN, 1);
     relay_end(s);
     operator_relay_end(s);
     session_login_free(s);
@@ -105,6 +107,10 @@ static void session_move(struct session *s, enum step next) {
         s->spent_us[steps[s->step].bucket] += (uint64_t)(now - s->stepped_us);
     s->stepped_us = now;
     s->step = next;
+    if (next == STEP_ADMIT)
+        s->asked_us = now;
+    else if (next == STEP_RECORD && !s->console)
+        stats_time(STATS_CONNECT_TIME, now - s->asked_us);
     if (next == STEP_RELAY)
         event_del(&s->deadline);
     else if (next == STEP_LINGER)
@@ -196,6 +202,8 @@ struct session *session_new(struct corridor *c, const struct arrival *a, int fd)
     s->corridor = c;
     s->login = l;
     c->logins++;
+    stats_add(STATS_CONNECTIONS, 1);
+    stats_add(STATS_CONNECTIONS_OPEN, 1);
     s->id = a->session;
     s->accepted_us = a->accepted_us;
     s->stepped_us = clock_now().mono_us;
@@ -279,6 +287,11 @@ void session_recorded(struct session *s, bool durable) {
     s->waiting_record = false;
     s->opened = durable;
     s->opened_us = clock_now().mono_us;
+    if (durable) {
+        stats_add(STATS_LOGINS, 1);
+        stats_add(STATS_SESSIONS_OPEN, 1);
+        stats_time(STATS_LOGIN_TIME, s->opened_us - s->accepted_us);
+    }
     if (durable && s->abandoned) {
         session_go(s, session_close(s, s->abandoned, NULL));
         return;

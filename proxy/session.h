@@ -164,8 +164,9 @@ struct session {
     uint32_t pid, key, instance_key; /* as told to the client; the instance's own */
     bool opened;                     /* an open record is durable: a close record is owed */
     bool draining;
-    uint64_t idle_mark; /* bytes at the last idle check */
-    int64_t accepted_us, stepped_us, opened_us, idle_since_us;
+    uint64_t idle_mark;                                                  /* bytes at the last idle check */
+    int64_t accepted_us, stepped_us, asked_us, opened_us, idle_since_us; /* asked: for an instance */
+    uint64_t counted_in, counted_out, counted_transactions;              /* already in the statistics */
     uint64_t spent_us[BUCKET_COUNT];
     struct operation operation;  /* zero on the tenants' plane */
     enum close_reason abandoned; /* ended while its open record was on the way */
@@ -226,6 +227,8 @@ void session_deadline(struct session *s, uint32_t ms);
 /* As session_deadline, but never past the login's own end. */
 void session_hold(struct session *s, uint32_t ms);
 void session_login_free(struct session *s);
+/* Into the statistics: what both directions moved since the last call. Once a turn, not once a message. */
+void session_count(struct session *s);
 /* The texts every refusal for one reason shares. */
 void session_failure_password(struct session *s, struct failure *f);
 void session_failure_protocol(struct failure *f, const char *why);

@@ -13,6 +13,7 @@
 #include "magic.h"
 #include "seal.h"
 #include "secret.h"
+#include "stats.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,11 +108,19 @@ static void open_early_cells(void) {
     early_count = kept;
 }
 
+static void seen_fresh(void) {
+    broker.fresh = clock_now();
+    if (!broker.snapshot)
+        return;
+    stats_set(STATS_DIRECTORY_SEEN, (uint64_t)broker.fresh.mono_us);
+    stats_set(STATS_TENANTS, snapshot_count(broker.snapshot));
+}
+
 static void swap_snapshot(void) {
     snapshot_free(&broker.snapshot);
     broker.snapshot = broker.building;
     broker.building = NULL;
-    broker.fresh = clock_now();
+    seen_fresh();
     send_routes();
     open_early_cells();
     cells_snapshot();
@@ -175,7 +184,7 @@ static void on_keeper_message(void *arg, struct channel *c, enum message_code m,
         good = take_snapshot_end(body);
         break;
     case M_SNAPSHOT_FRESH:
-        broker.fresh = clock_now();
+        seen_fresh();
         break;
     case M_VERIFIER_TOLD:
         verifiers_told(c, body);

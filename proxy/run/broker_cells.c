@@ -7,6 +7,8 @@
 #include "log.h"
 #include "magic.h"
 #include "secret.h"
+#include "stats.h"
+#include "stats.h"
 #include "text.h"
 
 #include <fcntl.h>
@@ -64,6 +66,7 @@ static void count_down(const struct broker_cell *c) {
 void holding_remove(struct holding *h) {
     count_down(h->cell);
     HASH_DEL(broker.holdings, h);
+    stats_set(STATS_ADMITTED, HASH_COUNT(broker.holdings));
     free(h);
 }
 
@@ -79,6 +82,7 @@ struct holding *holding_add(struct broker_cell *c, uint64_t session, const struc
     view_copy_text(q->database, h->database, sizeof h->database);
     view_copy_text(q->application, h->application, sizeof h->application);
     HASH_ADD(hh, broker.holdings, key, sizeof h->key, h);
+    stats_set(STATS_ADMITTED, HASH_COUNT(broker.holdings));
     broker.sessions += c->role == R_CELL;
     ++*count_of(c);
     return h;

@@ -10,6 +10,7 @@
 #include "magic.h"
 #include "outbox.h"
 #include "statement_log.h"
+#include "stats.h"
 #include "text.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 #define TICK_MS 200
 #define TRUST_LOOK_US 2000000
 #define ALIVE_US 5000000
+#define COUNT_TICKS 5 /* grants are counted each so many ticks */
 #define RECORDS_KEPT 4096
 
 static struct {
@@ -196,7 +198,22 @@ static void keep_head(void) {
 
 /* --- the frame --- */
 
+static bool count_active(void *arg, const struct grant_view *v) {
+    *(uint64_t *)arg += v->state == GRANT_ACTIVE && !v->locked;
+    return true;
+}
+
+static void count_grants(void) {
+    uint64_t active = 0;
+    if (op.ready && !op.tampering[0])
+        grants_each(op.grants, NULL, NULL, seconds_now(), count_active, &active);
+    stats_set(STATS_GRANTS_ACTIVE, active);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg) {
+    static unsigned ticks;
+    if (ticks++ % COUNT_TICKS == 0)
+        count_grants();
     look_at_trust(false);
     if (op.whole && !op.passing && op.log.accepted.n > op.kept.n)
         keep_head();

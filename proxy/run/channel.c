@@ -8,6 +8,7 @@
 #include "log.h"
 #include "magic.h"
 #include "secret.h"
+#include "stats.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,6 +101,7 @@ static void packet_free(struct packet *p) {
 }
 
 static void channel_destroy(struct channel *c) {
+    stats_sub(STATS_QUEUED, c->queued);
     while (!STAILQ_EMPTY(&c->queue)) {
         struct packet *p = STAILQ_FIRST(&c->queue);
         STAILQ_REMOVE_HEAD(&c->queue, next);
@@ -194,6 +196,7 @@ static void packet_queue(struct channel *c, const uint8_t *bytes, size_t len, in
     memcpy(p->bytes, bytes, len);
     STAILQ_INSERT_TAIL(&c->queue, p, next);
     c->queued += cost;
+    stats_add(STATS_QUEUED, cost);
     event_add(c->writable, NULL);
 }
 
@@ -230,6 +233,7 @@ static void on_writable(evutil_socket_t socket, short what, void *arg) {
         }
         STAILQ_REMOVE_HEAD(&c->queue, next);
         c->queued -= packet_cost(p->len, p->fd);
+        stats_sub(STATS_QUEUED, packet_cost(p->len, p->fd));
         packet_free(p);
     }
     if (!STAILQ_EMPTY(&c->queue))

@@ -5,13 +5,16 @@
  * the supervisor, the broker (which says who is at the other end of a stream), the ledger, and to clients:
  * through their cells, or directly over a socket in run_dir that only its owner may use. Reads the control
  * store, the public keys and the session log; the only thing it writes are signed statements, appended to the
- * store. Runs ticket_checker and connects to ticket_url, when there are such. It never sees a byte of a
- * session with an instance.
+ * store. Runs ticket_checker and connects to ticket_url, when there are such. Over HTTP on loopback it shows
+ * metrics and health, from pages that the other processes write. It never sees a byte of a session with an
+ * instance.
  */
 #include "console_facts.h"
+#include "console_http.h"
 #include "console_local.h"
 #include "console_record.h"
 #include "console_session.h"
+#include "console_stats.h"
 #include "log.h"
 #include "role.h"
 #include "ticket_check.h"
@@ -81,11 +84,19 @@ static void on_peer(void *arg, const struct role_peer *peer, int fd) {
     }
 }
 
+static void on_supervisor(void *arg, struct channel *c, enum message_code m, struct reader *body, int fd) {
+    bool http = m == M_LISTENERS_BEGIN || m == M_LISTENER || m == M_LISTENERS_END;
+    if (!(http ? console_http_message : console_stats_message)(m, body, fd))
+        channel_offend(c, "sent what a supervisor does not say to a console");
+}
+
 int console_main(void) {
-    static const struct role_hooks hooks = {.settings = on_settings, .peer = on_peer};
+    static const struct role_hooks hooks = {
+        .settings = on_settings, .peer = on_peer, .message = on_supervisor};
     int code = role_run(R_CONSOLE, &hooks, NULL);
     console_sessions_end();
     ticket_checks_end();
     console_local_close();
+    console_http_end();
     return code;
 }

@@ -6,8 +6,10 @@
 #include "console_job.h"
 #include "console_control.h"
 #include "console_facts.h"
+#include "console_numbers.h"
 #include "console_record.h"
 #include "console_scroll.h"
+#include "console_stats.h"
 #include "console_time.h"
 #include "files.h"
 #include "log.h"
@@ -394,6 +396,29 @@ static bool begin_sessions(struct console_job *j, struct failure *f) {
     return j->ask || fail(f, "57P03", "try again in a moment", "the broker does not answer");
 }
 
+/* --- statistics --- */
+
+static bool begin_numbers(struct console_job *j,
+                          void (*show)(struct console_table *, const struct stats_series *, size_t),
+                          struct failure *f) {
+    struct console_look l = look_of(j);
+    if (!rights_numbers(l.person, l.trust, l.now, f))
+        return false;
+    size_t count;
+    struct stats_series *all = console_stats_collect(SIZE_MAX, &count);
+    show(&j->table, all, count);
+    free(all);
+    return true;
+}
+
+static bool begin_stats(struct console_job *j, struct failure *f) {
+    return begin_numbers(j, show_stats, f);
+}
+
+static bool begin_pools(struct console_job *j, struct failure *f) {
+    return begin_numbers(j, show_pools, f);
+}
+
 /* --- signed statements --- */
 
 static struct facts_paper paper_of(const struct console_job *j) {
@@ -472,11 +497,15 @@ typedef bool begin_fn(struct console_job *j, struct failure *f);
 
 /* NULL: hands in a signed statement. */
 static begin_fn *const beginnings[VERB_COUNT] = {
-    [VERB_HELP] = begin_help,   [VERB_SESSIONS] = begin_sessions,     [VERB_GRANTS] = begin_grants,
-    [VERB_GRANT] = begin_grant, [VERB_APPROVALS] = begin_grants,      [VERB_ACCESS] = begin_access,
-    [VERB_LOCKS] = begin_locks, [VERB_POLICY] = begin_policy,         [VERB_STANDING] = begin_standing,
-    [VERB_AUDIT] = begin_audit, [VERB_CHECKPOINT] = begin_checkpoint, [VERB_STATEMENTS] = begin_statements,
-    [VERB_TRUST] = begin_trust, [VERB_RULES] = begin_rules,           [VERB_READING] = begin_reading,
+    [VERB_CLIENTS] = begin_sessions,      [VERB_STATS] = begin_stats,
+    [VERB_POOLS] = begin_pools,           [VERB_HELP] = begin_help,
+    [VERB_SESSIONS] = begin_sessions,     [VERB_GRANTS] = begin_grants,
+    [VERB_GRANT] = begin_grant,           [VERB_APPROVALS] = begin_grants,
+    [VERB_ACCESS] = begin_access,         [VERB_LOCKS] = begin_locks,
+    [VERB_POLICY] = begin_policy,         [VERB_STANDING] = begin_standing,
+    [VERB_AUDIT] = begin_audit,           [VERB_CHECKPOINT] = begin_checkpoint,
+    [VERB_STATEMENTS] = begin_statements, [VERB_TRUST] = begin_trust,
+    [VERB_RULES] = begin_rules,           [VERB_READING] = begin_reading,
 };
 
 struct console_job *job_new(const struct job_order *order, const struct console_command *c,

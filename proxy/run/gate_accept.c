@@ -8,6 +8,7 @@
 #include "gate.h"
 #include "log.h"
 #include "magic.h"
+#include "stats.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,8 +41,18 @@ static void close_set(struct listener_set *set) {
     }
 }
 
+static void count_listeners(const struct gate *g) {
+    const struct gate_listener *l;
+    uint64_t tenants = 0;
+    LIST_FOREACH(l, &g->listeners, next) {
+        tenants += !l->operators;
+    }
+    stats_set(STATS_LISTENERS, tenants);
+}
+
 void gate_listeners_close(struct gate *g) {
     close_set(&g->listeners);
+    count_listeners(g);
     close_set(&g->coming);
     if (g->accept_again)
         event_free(g->accept_again);
@@ -147,5 +158,6 @@ void gate_listeners_message(struct gate *g, struct channel *c, enum message_code
             close_set(&g->coming);
         else
             replace_set(g);
+        count_listeners(g);
     }
 }

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "magic.h"
 #include "message.h"
+#include "stats.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -27,7 +28,7 @@ static void visitor_end(struct visitor **v) {
     if (gone->line)
         TAILQ_REMOVE(gone->line, gone, in_line);
     TAILQ_REMOVE(&gone->gate->by_age, gone, by_age);
-    gone->gate->visitor_count--;
+    stats_set(STATS_GREETINGS, --gone->gate->visitor_count);
     event_free(gone->readable);
     close(gone->fd);
     free(gone->server_name);
@@ -36,6 +37,7 @@ static void visitor_end(struct visitor **v) {
 }
 
 static void visitor_record(struct visitor *v, enum refusal refusal, const struct failure *f) {
+    stats_add(STATS_TURNED_AWAY + refusal, 1);
     char client[ADDRESS_TEXT], local[ADDRESS_TEXT], via[ADDRESS_TEXT];
     address_text_port(&v->client, client);
     address_text_port(&v->local, local);
@@ -279,8 +281,10 @@ static void on_shed(evutil_socket_t fd, short what, void *arg) {
 static bool is_full(struct gate *g, struct visitor *v) {
     if (g->visitor_count < g->settings->max_greetings)
         return false;
+    stats_add(STATS_SHED, 1);
     if (evtimer_pending(g->shed_told, NULL)) {
         g->shed++;
+        stats_add(STATS_TURNED_AWAY + REFUSAL_OVERLOAD, 1);
         return true;
     }
     struct failure f;
@@ -310,6 +314,7 @@ static bool local_address(int fd, struct address *out) {
 void visitor_arrives(struct gate *g, int fd, const struct address *peer, bool operators) {
     MAGIC_CHECK(g, GATE_MAGIC);
     struct moment now = clock_now();
+    stats_add(STATS_ACCEPTED, 1);
     struct visitor *v = calloc(1, sizeof *v);
     if (v)
         *v = (struct visitor){.magic = VISITOR_MAGIC, .gate = g, .fd = fd, .client = *peer, .least = 1};
@@ -332,7 +337,7 @@ void visitor_arrives(struct gate *g, int fd, const struct address *peer, bool op
     v->operators = operators;
     greet_begin(&v->greet, !operators && balancers->count > 0 && ranges_contain(balancers, peer));
     TAILQ_INSERT_TAIL(&g->by_age, v, by_age);
-    g->visitor_count++;
+    stats_set(STATS_GREETINGS, ++g->visitor_count);
     if (!evtimer_pending(g->too_old, NULL))
         visitors_await(g);
 }

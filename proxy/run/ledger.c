@@ -13,6 +13,7 @@
 #include "log.h"
 #include "magic.h"
 #include "role.h"
+#include "stats.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ struct ledger {
     char told[256]; /* why it is not well, as last told to the supervisor; "" for well */
     bool told_once; /* the supervisor may still believe what the ledger before us said */
     bool failed;    /* the log cannot be opened: leave */
+    uint64_t due;   /* records since the last flush */
 };
 
 /* Whether records can be written: at first, and when it has changed. */
@@ -50,6 +52,7 @@ static void tell_state(struct ledger *l) {
     char why[256];
     bool healthy = book_healthy(l->book, why);
     bool first = !l->told_once;
+    stats_set(STATS_LEDGER_HEALTHY, healthy);
     if (!role_supervisor() || (!first && strcmp(why, l->told) == 0))
         return;
     l->told_once = true;
@@ -76,7 +79,12 @@ static void on_retry(evutil_socket_t fd, short what, void *arg) {
 }
 
 static void flush_now(struct ledger *l) {
+    int64_t began_us = clock_now().mono_us;
     book_flush(l->book);
+    if (l->due > 0)
+        stats_time(STATS_FLUSH_TIME, clock_now().mono_us - began_us);
+    l->due = 0;
+    stats_set(STATS_LEDGER_BACKLOG, 0);
     tell_state(l);
     if (l->told[0] && !l->retry)
         l->retry = role_timer(RETRY_MS, true, on_retry, l);
@@ -135,6 +143,8 @@ static void take_record(struct peer *p, struct channel *c, struct reader *body) 
         channel_offend(c, "named a tenant wrongly");
         return;
     }
+    stats_add(STATS_LEDGER_RECORDS, 1);
+    stats_set(STATS_LEDGER_BACKLOG, ++p->ledger->due);
     const char *broken = book_record(p->ledger->book, &p->owner, request, tenant, &r, clock_now());
     if (broken)
         channel_offend(c, broken);

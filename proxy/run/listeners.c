@@ -70,13 +70,15 @@ void listeners_close(struct listeners *old, const struct listeners *kept) {
     old->count = 0;
 }
 
-bool listeners_open_both(struct listeners *tenants, struct listeners *operators, const struct settings *s,
-                         const struct listeners *old_tenants, const struct listeners *old_operators,
-                         char why[LISTENERS_WHY], int *error) {
-    if (!listeners_open(tenants, &s->listen, old_tenants, s->listen_backlog, why, error))
+bool listeners_open_all(struct listeners out[PLANES], const struct settings *s,
+                        const struct listeners old[PLANES], char why[LISTENERS_WHY], int *error) {
+    const struct addresses *wanted[PLANES] = {&s->listen, &s->operator_listen, &s->metrics_listen};
+    for (int i = 0; i < PLANES; i++) {
+        if (listeners_open(&out[i], wanted[i], old ? &old[i] : NULL, s->listen_backlog, why, error))
+            continue;
+        while (i-- > 0)
+            listeners_close(&out[i], old ? &old[i] : NULL);
         return false;
-    if (listeners_open(operators, &s->operator_listen, old_operators, s->listen_backlog, why, error))
-        return true;
-    listeners_close(tenants, old_tenants);
-    return false;
+    }
+    return true;
 }

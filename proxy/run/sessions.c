@@ -8,6 +8,7 @@
 #include "log.h"
 #include "magic.h"
 #include "role.h"
+#include "stats.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -55,6 +56,7 @@ static bool read_arrival(struct reader *body, struct arrival *a) {
 static void turn_away(struct sessions *all, int fd) {
     close(fd);
     all->turned_away++;
+    stats_add((all->role == R_LOBBY ? STATS_TURNED_AWAY : STATS_REFUSED) + REFUSAL_OVERLOAD, 1);
     int64_t now_us = clock_now().mono_us;
     if (now_us - all->turned_away_us < SECOND_US)
         return;

@@ -170,7 +170,7 @@ static bool bind_listeners(struct supervisor *s) {
     char why[LISTENERS_WHY];
     int error = 0;
     for (int i = 0; i < BIND_TRIES; i++) {
-        if (listeners_open_both(&s->listeners, &s->operator_listeners, &s->settings, NULL, NULL, why, &error))
+        if (listeners_open_all(s->listeners, &s->settings, NULL, why, &error))
             return true;
         if (error != EADDRINUSE)
             break;
@@ -249,6 +249,7 @@ int supervisor_main(const char *config_path) {
     struct supervisor *s = &supervisor;
     s->config_path = config_path;
     TAILQ_INIT(&s->processes);
+    TAILQ_INIT(&s->places);
     log_open("supervisor", LOG_LEVEL_INFO);
     if (!begin(s)) {
         control_close(s);

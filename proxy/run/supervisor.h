@@ -31,8 +31,9 @@ struct process {
     pid_t pid;                      /* 0: not running */
     char tenant[TENANT_ID_MAX + 1]; /* of a cell */
     struct channel *channel;
-    bool joined; /* its peers know it */
-    bool ready;  /* it said so */
+    bool joined;      /* its peers know it */
+    bool ready;       /* it said so */
+    bool told_places; /* the console: it was told of every place */
     uint32_t restarts;
     uint32_t backoff_ms;
     int64_t started_us;
@@ -43,6 +44,8 @@ struct process {
 };
 
 TAILQ_HEAD(processes, process);
+
+TAILQ_HEAD(places, place); /* supervisor_place.c */
 
 struct tenant_cells { /* a tenant whose cells were asked for */
     uint32_t magic;
@@ -73,12 +76,15 @@ struct supervisor {
     struct settings settings;
     char text[SETTINGS_TEXT_MAX]; /* the configuration as every process gets it */
     size_t text_len;
-    struct listeners listeners, operator_listeners;
+    struct listeners listeners[PLANES];
     int program; /* sekisho-session, to start cells by */
     int control; /* the control socket */
     struct event *on_control;
     struct outbox *outbox;
     struct processes processes; /* singles first, in the order they are closed last */
+    struct places places;
+    size_t place_count;
+    uint32_t last_place;
     struct tenant_cells *tenants;
     uint32_t last_id;
     uint32_t cell_count;
@@ -115,6 +121,7 @@ void process_join(struct process *p);
 void broker_told(struct process *p, enum process_state state);
 void broker_told_all(struct supervisor *s);
 void gate_told_listeners(struct supervisor *s);
+void console_told_listeners(struct supervisor *s);
 /* Read again each time: the key does not stay in memory. False, with a line in the log, when it cannot be
  * had. */
 bool lobby_told_identity(struct supervisor *s);
@@ -127,6 +134,16 @@ void operator_wanted(struct supervisor *s, const char *tenant);
 void cell_kill(struct supervisor *s, uint32_t id);
 /* A cell's process ended; p is freed after this. */
 void cell_gone(struct process *p, bool crashed);
+
+/* supervisor_place.c: statistics pages */
+/* The descriptor of the page that p is to count in from its start on; -1: none. */
+int place_take(struct process *p);
+/* p was started. */
+void place_taken(struct process *p);
+/* p is gone, or could not be started. */
+void place_leave(struct process *p, bool crashed);
+/* Everything, to a new console. */
+void places_tell(struct process *console);
 
 /* supervisor_control.c: the control socket */
 bool control_open(struct supervisor *s);

@@ -84,8 +84,8 @@ static void enter(struct supervisor *s, enum stage stage) {
     case STAGE_SERVING:
         break;
     case STAGE_DRAINING:
-        listeners_close(&s->listeners, NULL);
-        listeners_close(&s->operator_listeners, NULL);
+        listeners_close(&s->listeners[PLANE_TENANTS], NULL);
+        listeners_close(&s->listeners[PLANE_OPERATORS], NULL);
         tell_drain(s);
         set_timer(s, s->settings.drain_timeout + GRACE_MS);
         break;

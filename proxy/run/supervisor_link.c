@@ -83,12 +83,12 @@ void broker_told_all(struct supervisor *s) {
     }
 }
 
-static void send_listeners(struct process *gate, const struct listeners *set, uint8_t plane) {
+static void send_listeners(struct process *to, const struct listeners *set, enum plane plane) {
     for (size_t i = 0; i < set->count; i++) {
         struct writer w = channel_scratch();
-        writer_u8(&w, plane);
+        writer_u8(&w, (uint8_t)plane);
         address_write(&w, &set->item[i].address);
-        channel_send(gate->channel, M_LISTENER, &w, set->item[i].fd);
+        channel_send(to->channel, M_LISTENER, &w, set->item[i].fd);
     }
 }
 
@@ -97,9 +97,18 @@ void gate_told_listeners(struct supervisor *s) {
     if (!gate || !gate->channel)
         return;
     channel_send(gate->channel, M_LISTENERS_BEGIN, NULL, -1);
-    send_listeners(gate, &s->listeners, 0);
-    send_listeners(gate, &s->operator_listeners, 1);
+    send_listeners(gate, &s->listeners[PLANE_TENANTS], PLANE_TENANTS);
+    send_listeners(gate, &s->listeners[PLANE_OPERATORS], PLANE_OPERATORS);
     channel_send(gate->channel, M_LISTENERS_END, NULL, -1);
+}
+
+void console_told_listeners(struct supervisor *s) {
+    struct process *console = process_of_role(s, R_CONSOLE);
+    if (!console || !console->channel)
+        return;
+    channel_send(console->channel, M_LISTENERS_BEGIN, NULL, -1);
+    send_listeners(console, &s->listeners[PLANE_METRICS], PLANE_METRICS);
+    channel_send(console->channel, M_LISTENERS_END, NULL, -1);
 }
 
 bool lobby_told_identity(struct supervisor *s) {

@@ -120,13 +120,18 @@ static bool start(struct process *p, int pair[2]) {
     pid_t pid = spawn(&(struct spawn){.role = role_name(p->role),
                                       .tenant = tenant,
                                       .channel = pair[1],
+                                      .page = place_take(p),
                                       .program = meets_strangers(p) ? p->supervisor->program : -1});
     close(pair[1]);
     if (pid < 0) {
+        int error = errno;
         close(pair[0]);
+        place_leave(p, false);
+        errno = error;
         return false;
     }
     p->pid = pid;
+    place_taken(p);
     return true;
 }
 
@@ -164,7 +169,7 @@ bool process_begin(struct process *p) {
         return false;
     }
     p->id = ++s->last_id;
-    p->ready = false;
+    p->ready = p->told_places = false;
     p->channel = channel_new(s->base, pair[0], R_SUPERVISOR, p->role, supervisor_message, on_ended, p);
     struct writer w = writer_of(s->text, s->text_len);
     w.len = s->text_len;
@@ -179,6 +184,10 @@ void process_go(struct process *p, bool fresh) {
         lobby_told_identity(s);
     if (p->role == R_GATE)
         gate_told_listeners(s);
+    if (p->role == R_CONSOLE) {
+        places_tell(p);
+        console_told_listeners(s);
+    }
     struct writer w = channel_scratch();
     writer_u8(&w, fresh);
     channel_send(p->channel, M_GO, &w, -1);
@@ -238,6 +247,7 @@ static void process_gone(struct process *p, int status) {
     describe(p, status);
     if (!expected)
         record_crash(p, pid, status);
+    place_leave(p, !expected);
     if (process_is_cell(p)) {
         broker_told(p, PROCESS_ENDED);
         if (p->role == R_CELL)

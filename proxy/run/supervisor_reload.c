@@ -15,7 +15,7 @@ struct candidate { /* the new, until it is good */
     struct settings settings;
     char text[SETTINGS_TEXT_MAX];
     size_t len;
-    struct listeners listeners, operator_listeners;
+    struct listeners listeners[PLANES];
 };
 
 static bool same_places(const struct settings *a, const struct settings *b) {
@@ -45,8 +45,7 @@ static bool prepare(const struct supervisor *s, struct candidate *new, char why[
         return false;
     int number;
     char listener_why[LISTENERS_WHY];
-    if (listeners_open_both(&new->listeners, &new->operator_listeners, &new->settings, &s->listeners,
-                            &s->operator_listeners, listener_why, &number))
+    if (listeners_open_all(new->listeners, &new->settings, s->listeners, listener_why, &number))
         return true;
     snprintf(why, IDENTITY_WHY, "%s", listener_why);
     return false;
@@ -56,10 +55,9 @@ static void commit(struct supervisor *s, const struct candidate *new) {
     s->settings = new->settings;
     memcpy(s->text, new->text, new->len);
     s->text_len = new->len;
-    listeners_close(&s->listeners, &new->listeners);
-    s->listeners = new->listeners;
-    listeners_close(&s->operator_listeners, &new->operator_listeners);
-    s->operator_listeners = new->operator_listeners;
+    for (int i = 0; i < PLANES; i++)
+        listeners_close(&s->listeners[i], &new->listeners[i]);
+    memcpy(s->listeners, new->listeners, sizeof s->listeners);
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, next) {
         struct writer w = writer_of(s->text, s->text_len);
@@ -68,6 +66,7 @@ static void commit(struct supervisor *s, const struct candidate *new) {
             channel_send(p->channel, M_SETTINGS, &w, -1);
     }
     gate_told_listeners(s);
+    console_told_listeners(s);
     lobby_told_identity(s);
 }
 

@@ -87,17 +87,23 @@ int spawn_open_session(void) {
     return fd >= 0 ? fd : open(SEKISHO_LIBEXEC "/" SPAWN_SESSION, O_PATH | O_CLOEXEC);
 }
 
-/* In the child: the channel, then the program, and nothing behind. Returns the path to start. */
+/* In the child: the channel, the program, the page, each at its number, and nothing behind. Returns the path
+ * to start. */
 static const char *files_make(posix_spawn_file_actions_t *files, const struct spawn *what) {
     posix_spawn_file_actions_init(files);
-    int first = SPAWN_CHANNEL_FD;
     if (what->channel >= 0)
-        posix_spawn_file_actions_adddup2(files, what->channel, first++);
-    if (what->program >= 0) {
-        assert(what->program > SPAWN_PROGRAM_FD && first == SPAWN_PROGRAM_FD);
-        posix_spawn_file_actions_adddup2(files, what->program, first++);
-    }
-    posix_spawn_file_actions_addclosefrom_np(files, first);
+        posix_spawn_file_actions_adddup2(files, what->channel, SPAWN_CHANNEL_FD);
+    else
+        posix_spawn_file_actions_addclose(files, SPAWN_CHANNEL_FD);
+    assert(what->program < 0 || what->program > SPAWN_PROGRAM_FD);
+    if (what->program >= 0)
+        posix_spawn_file_actions_adddup2(files, what->program, SPAWN_PROGRAM_FD);
+    else
+        posix_spawn_file_actions_addclose(files, SPAWN_PROGRAM_FD);
+    bool page = what->page > SPAWN_PAGE_FD;
+    if (page)
+        posix_spawn_file_actions_adddup2(files, what->page, SPAWN_PAGE_FD);
+    posix_spawn_file_actions_addclosefrom_np(files, SPAWN_PAGE_FD + page);
     return what->program >= 0 ? SPAWN_PROGRAM_PATH : "/proc/self/exe";
 }
 

@@ -13,7 +13,8 @@ from house import BIN, ROOMS, run
 PURE = ["auth/*", "proxy/wire/*", "proxy/greet.c", "policy/admission.c", "policy/route.c", "policy/directory.c",
         "policy/tenant.c", "policy/tenant_codec.c", "audit/record.c", "audit/record_json.c", "base/bytes.c", "base/text.c",
         "proxy/run/notice.c", "proxy/run/notice_cursor.c", "proxy/run/syslog_frame.c", "proxy/observe*.c", "policy/grants*.c", "policy/statement.c", "policy/ticket.c",
-        "policy/clock_guard.c", "proxy/vouched.c", "proxy/console_*.c"]
+        "policy/clock_guard.c", "proxy/vouched.c", "proxy/console_*.c", "proxy/http_request.c",
+        "proxy/stats*.c"]
 IMPURE = ["socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "send", "sendto", "sendmsg", "recv",
           "recvfrom", "recvmsg", "read", "write", "pread", "pwrite", "readv", "writev", "open", "open64", "openat", "openat64",
           "creat", "fopen", "close", "unlink", "rename", "stat", "fstat", "poll", "ppoll", "select", "epoll_.*", "event_.*",
@@ -37,7 +38,8 @@ ONLY = {
     "send|recv|sendto|recvfrom": ["proxy/stream.c", "proxy/run/gate_visitor.c", "proxy/run/supervisor.c",
                                   "policy/provision_hello.c", "ctl/control.c", "proxy/run/syslog_link.c"],
     "bind|listen": ["proxy/run/listeners.c", "proxy/run/supervisor_control.c", "proxy/run/console_local.c"],
-    "accept|accept4": ["proxy/run/gate_accept.c", "proxy/run/supervisor_control.c", "proxy/run/console_local.c"],
+    "accept|accept4": ["proxy/run/gate_accept.c", "proxy/run/supervisor_control.c", "proxy/run/console_local.c",
+                       "proxy/run/console_http.c"],
     "getaddrinfo|getaddrinfo_a|gethostbyname.*": ["proxy/run/lookup*.c", "proxy/run/keeper*.c", "policy/provision_check.c"],
     # PostgreSQL's client library, and the store
     "PQ.*": ["policy/provision*.c", "proxy/run/lookup*.c", "proxy/run/keeper*.c", "ctl/desk_remote.c", "ctl/audit_told.c"],
@@ -54,11 +56,12 @@ ONLY = {
         "audit/*", "ctl/*", "policy/seal.c", "policy/settings.c", "policy/provision_link.c", "policy/store_sqlite*.c",
         "proxy/run/broker_cells.c", "proxy/run/supervisor*.c", "proxy/run/keeper*.c", "proxy/run/lookup*.c",
         "proxy/run/birth.c", "proxy/run/notifier*.c", "proxy/run/broker_grants.c", "policy/trust_load.c",
-        "policy/statement_head.c", "proxy/run/console_facts.c", "proxy/run/console_scroll.c"],
+        "policy/statement_head.c", "proxy/run/console_facts.c", "proxy/run/console_scroll.c",
+        "proxy/run/page.c"],
     "unlink|unlinkat|rename|renameat|ftruncate|truncate": ["audit/*", "ctl/newfile.c", "policy/seal.c",
                                                           "policy/store_sqlite*.c", "proxy/run/supervisor_control.c",
                                                           "proxy/run/console_local.c", "proxy/run/notifier_chains.c",
-                                                          "policy/statement_head.c"],
+                                                          "policy/statement_head.c", "proxy/run/page.c"],
     # which functions forget to bound, or to look at, what they write
     "strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|strtok|stpcpy": [],
 }
