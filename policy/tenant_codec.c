@@ -58,7 +58,6 @@ void tenant_write(struct writer *w, const struct tenant *t) {
     writer_text16(w, view_text(t->instance_ca));
     writer_text16(w, view_text(t->client_certificate));
     writer_text16(w, view_text(t->client_key));
-    writer_text16(w, view_text(t->admins));
     for (size_t i = 0; i < SCOPE_COUNT; i++)
         write_scope(w, &t->scope[i]);
 }
@@ -147,7 +146,6 @@ bool tenant_read(struct reader *r, struct tenant *t) {
     read_text(r, &t->instance_ca);
     read_text(r, &t->client_certificate);
     read_text(r, &t->client_key);
-    reader_text16_into(r, t->admins, sizeof t->admins);
     for (size_t i = 0; i < SCOPE_COUNT; i++)
         read_scope(r, &t->scope[i]);
     return !r->bad;

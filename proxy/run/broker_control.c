@@ -55,13 +55,14 @@ void control_process(struct channel *supervisor, struct reader *body) {
     }
     /* Single processes keep their entry over restarts; each cell is one of its own, gone when it has ended.
      */
-    told.key = (uint64_t)told.role << 32 | (told.role == R_CELL ? told.id : 0);
+    bool of_many = told.role == R_CELL || told.role == R_OPERATOR;
+    told.key = (uint64_t)told.role << 32 | (of_many ? told.id : 0);
     struct process *p;
     HASH_FIND(hh, processes, &told.key, sizeof told.key, p);
     if (p)
         HASH_DEL(processes, p);
     free(p);
-    if (told.role == R_CELL && told.state == 3)
+    if (of_many && told.state == 3)
         return;
     p = malloc(sizeof *p);
     if (!p)

@@ -114,8 +114,16 @@ def failure(sqlstate="57P01"):
     return text(sqlstate) + text("terminating connection") + text("connect again") + text("")
 
 
+def tenant(name="acme", port=5432):
+    """As tenant_codec.c writes it, with something in everything."""
+    ranges = u8(1) + address("10.0.0.0", 0) + u8(8)
+    return (text(name) + text("SVC-7") + text("tier=gold,region=tokyo") + u8(1) + u32(20) + u32(2) + u8(1) + text(f"db.{name}.test") +
+            u8(1) + address(port=port) + ranges + text("127.0.0.1") + u16(5432) + text(f"{name}.internal") + text("ann,bob") +
+            text("postgres") + u8(1) + address(port=5432) + text("a CA") + text("a certificate") + text("a key") + 4 * u8(0))
+
+
 def tenant_bytes():
-    return [(HERE / "corpus/tenant" / name).read_bytes() for name in ("full", "small")]
+    return [tenant("acme", 5433), tenant("globex", 5434)]
 
 
 def snapshot(who, tenants):
@@ -282,6 +290,7 @@ def grants():
 
 
 def others():
+    write("tenant", "everything", tenant())
     write("route", "two_tenants", b"n acme.db.test acme\nn globex.db.test globex\na 127.0.0.1:5433 acme\n"
           b"q acme.db.test 127.0.0.1:5432\nq globex.db.test 127.0.0.1:5433\nq - 127.0.0.1:5433\nq - 127.0.0.1:1\n"
           b"q evil.acme.db.test -\nq acme.db.test. -\nq ACME.db.test -\n")
