@@ -26,7 +26,6 @@
 
 struct export {
     const char *name, *dir, *out;
-    const char *from_text, *to_text;
     int64_t from, to; /* seconds; from .. before */
     int folder;
     uint64_t first_wanted, last_wanted; /* numbers; 0: none */
@@ -95,12 +94,21 @@ static void look_at(struct export *e, const json_t *object, struct view line) {
 
 /* --- writing them --- */
 
+static void instant_text(int64_t seconds, char out[32]) {
+    time_t t = (time_t)seconds;
+    struct tm parts = {0};
+    gmtime_r(&t, &parts);
+    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}
+
 static void write_head(struct export *e) {
-    json_t *o =
-        json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:s}", "sekisho_export", 1, "tenant",
-                  e->name, "from", e->from_text, "to", e->to_text, "first", (json_int_t)e->first, "last",
-                  (json_int_t)e->last, "wanted_first", (json_int_t)e->first_wanted, "wanted_last",
-                  (json_int_t)e->last_wanted, "prev", e->prev, "signed", e->closed, "key", e->key);
+    char from[32], to[32];
+    instant_text(e->from, from);
+    instant_text(e->to, to);
+    json_t *o = json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:s}", "sekisho_export", 1,
+                          "tenant", e->name, "from", from, "to", to, "first", (json_int_t)e->first, "last",
+                          (json_int_t)e->last, "wanted_first", (json_int_t)e->first_wanted, "wanted_last",
+                          (json_int_t)e->last_wanted, "prev", e->prev, "signed", e->closed, "key", e->key);
     json_dumpf(o, e->file, JSON_COMPACT);
     putc('\n', e->file);
     json_decref(o);
@@ -223,9 +231,9 @@ int ctl_audit_export(const struct ctl *ctl, int argc, char **argv) {
         return ctl_usage(COMMAND, "which log? Name a tenant, or _provider");
     if (!e.out)
         return ctl_usage(COMMAND, "where to? -o names a file, or - for standard output");
-    code = take_time("--from", e.from_text = value[OPTION_FROM], &e.from);
+    code = take_time("--from", value[OPTION_FROM], &e.from);
     if (code == CTL_DONE)
-        code = take_time("--to", e.to_text = value[OPTION_TO], &e.to);
+        code = take_time("--to", value[OPTION_TO], &e.to);
     if (code != CTL_DONE)
         return code;
     e.dir = audit_folder(ctl, value[OPTION_DIR]);

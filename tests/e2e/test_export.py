@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """An export is checked by somebody who has jq, openssl, the script of the guide and the public key, and nothing of ours."""
+import http.server
 import json
 import pathlib
 import shutil
 import stat
+import threading
 
 import pytest
 
@@ -173,3 +175,34 @@ def test_viewers_show_what_strangers_wrote_harmlessly(archive, tmp_path):
         assert shown
         for bad in (b"\x1b", b"\x07", b"\x00", b"\x7f", b"\xff", "\x9b".encode(), "\u202e".encode(), b"\r"):
             assert bad not in shown, (words, bad)
+
+
+def test_heads_are_posted_to_a_witness_who_must_take_them(archive):
+    got, status = [], [204]
+
+    class Witness(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append((self.headers["Content-Type"], self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            self.send_response(status[0])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Witness)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    words = (SEKISHOCTL, "-c", "/nonexistent", "audit", "witness", "--dir", archive / "ledger")
+    url = f"http://127.0.0.1:{server.server_address[1]}/heads"
+    try:
+        assert run(*words, "--post", url).stdout == ""
+        assert got == [("application/x-ndjson", run(*words).stdout)]
+        heads = [json.loads(line) for line in got[0][1].splitlines()]
+        assert [(h["tenant"], h["n"], h["checkpoint"]) for h in heads] == [("_provider", 3, 3), ("acme", 35, 30)]
+        status[0] = 503
+        refused = run(*words, "--post", url, check=False)
+        assert refused.returncode == 1 and "answered with status 503" in refused.stderr
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert run(*words, "--post", "http://192.0.2.1/heads", check=False).returncode == 1, "in the clear to loopback only"
