@@ -105,9 +105,22 @@ static bool names_another_tenant(const struct session *s, const struct startup *
     return false;
 }
 
+static enum step refuse_by_limit(struct session *s) {
+    struct failure f;
+    if (s->lobby == REFUSAL_RATE)
+        failure_set(&f, "53300", "connect less often, or ask your database provider for a higher limit",
+                    "too many connections a second for tenant \"%s\"", s->corridor->tenant);
+    else
+        failure_set(&f, "53300", "try again in a moment", "too many unfinished logins for tenant \"%s\"",
+                    s->corridor->tenant);
+    return session_refuse(s, s->lobby, &f);
+}
+
 static enum step refuse_without_tenant(struct session *s) {
     struct failure f;
     char hint[256];
+    if (s->lobby == REFUSAL_RATE || s->lobby == REFUSAL_OVERLOAD)
+        return refuse_by_limit(s);
     snprintf(hint, sizeof hint, "connect to <tenant>.%.170s, with a client that sends the server name (SNI)",
              s->corridor->settings->domain);
     if (s->lobby == REFUSAL_NO_TENANT)

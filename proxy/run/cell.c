@@ -121,6 +121,7 @@ static void say_opened(struct session *s) {
 }
 
 static void on_opened(void *arg, struct session *s) {
+    sessions_login_over(cell.gate, s->id);
     say_key(s, M_KEY_ADD);
     say_opened(s);
 }
@@ -175,6 +176,8 @@ static void on_cancel(void *arg, struct session *from, uint32_t pid, uint32_t ke
 }
 
 static void on_session_ended(void *arg, struct session *s) {
+    if (s->login)
+        sessions_login_over(cell.gate, s->id);
     if (s->opened_us)
         say_key(s, M_KEY_REMOVE);
     if (cell.broker && s->asked_admission) {

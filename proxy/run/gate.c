@@ -29,6 +29,7 @@ static void on_peer_ended(void *arg, struct channel *c, const char *why) {
         gate_routes_forget_fresh(g);
     } else if (c == g->lobby) {
         g->lobby = NULL;
+        crowd_cell_gone(g, c);
     } else if (c == g->ledger) {
         g->ledger = NULL;
         outbox_ledger(g->outbox, NULL);
@@ -40,10 +41,14 @@ static void on_peer_message(void *arg, struct channel *c, enum message_code m, s
     MAGIC_CHECK(g, GATE_MAGIC);
     if (channel_peer(c) == R_BROKER)
         gate_routes_message(g, c, m, body);
+    else if (m == M_LOGIN_OVER)
+        crowd_login_over(g, c, reader_u64(body));
     /* The ledger's DURABLE is not waited for: the gate's records have request 0. */
 }
 
 static void replace(struct gate *g, struct channel **place, enum role them, int fd) {
+    if (*place)
+        crowd_cell_gone(g, *place);
     channel_free(place);
     *place = channel_new(role_base(), fd, R_GATE, them, on_peer_message, on_peer_ended, g);
 }
@@ -93,6 +98,7 @@ static void on_first_settings(void *arg, const struct settings *s) {
     struct gate *g = arg;
     if (!g->settings) {
         visitors_begin(g);
+        crowds_begin(g);
         wards_begin(g);
     }
     on_settings(arg, s);

@@ -7,6 +7,7 @@
 #ifndef SEKISHO_GATE_H
 #define SEKISHO_GATE_H
 
+#include "bucket.h"
 #include "gate_guess.h"
 #include "greet.h"
 #include "outbox.h"
@@ -25,6 +26,8 @@ struct gate;
 struct gate_listener;
 struct cancel_pid;
 struct cancel_key;
+struct crowd;
+struct login_count;
 
 TAILQ_HEAD(visitors, visitor);
 
@@ -42,6 +45,8 @@ struct visitor {
     bool direct;
     bool operators; /* it came in on the operators' plane */
     bool spoke;     /* bytes came from it */
+    bool told;      /* refused by a limit, and it shall hear why */
+    struct crowd *from, *to; /* gate_crowd.c: where it is counted; NULL: not yet */
     TAILQ_ENTRY(visitor) by_age;
     TAILQ_ENTRY(visitor) in_line;
     struct visitors *line; /* where it waits: a ward's, or the gate's; NULL while it greets */
@@ -97,9 +102,14 @@ struct gate {
     struct visitors by_age; /* all of them, oldest first: they share one time limit */
     struct visitors held;   /* greeted, but there are no routes or there is no lobby */
     uint32_t visitor_count;
+    uint32_t operator_count; /* of them, on the operators' plane */
+    struct crowd *crowds;
+    struct login_count *logins; /* unfinished ones that a cell has */
+    TAILQ_HEAD(, login_count) logins_by_age;
+    struct buckets *address_rates, *tenant_rates, *told_rates;
     uint64_t last_session;
     struct event *too_old;
-    uint32_t shed;           /* turned away since the last line about it */
+    uint32_t shed, fast;     /* turned away since the last line about it: too many, too fast */
     struct event *shed_told; /* pending: a line was written within the last second */
 
     struct routing routing, fresh;
@@ -115,12 +125,27 @@ void gate_listeners_message(struct gate *g, struct channel *c, enum message_code
                             int fd);
 void gate_listeners_close(struct gate *g);
 
+/* gate_crowd.c: how many, and how fast. REFUSAL_NONE, REFUSAL_OVERLOAD or REFUSAL_RATE. */
+void crowds_begin(struct gate *g);
+enum refusal crowd_arrives(struct visitor *v);
+/* The client's address is known: counted there. */
+enum refusal crowd_comes_from(struct visitor *v);
+/* The tenant is known ("" for none): counted there, once, also when refused. */
+enum refusal crowd_goes_to(struct visitor *v, const char *tenant);
+/* A cell or the lobby has it now: counted until that is over. */
+void crowd_hands_over(struct visitor *v, const struct channel *with);
+void crowd_leaves(struct visitor *v);
+void crowd_login_over(struct gate *g, const struct channel *with, uint64_t session);
+void crowd_cell_gone(struct gate *g, const struct channel *with);
+
 /* gate_visitor.c: from accept to a tenant, or to the way out */
 void visitors_begin(struct gate *g);
 /* fd is the visitor's from now on, or closed. */
 void visitor_arrives(struct gate *g, int fd, const struct address *peer, bool operators);
 /* Gives the socket to a cell or the lobby. */
 void visitor_handover(struct visitor **v, struct channel *to, enum refusal refusal);
+/* A limit of its tenant's ("": none) speaks against it: gone, with a TLS alert. */
+void visitor_limited(struct visitor *v, const char *tenant, enum refusal refusal);
 /* Puts it at the end of a line, out of any other. */
 void visitor_wait(struct visitor *v, struct visitors *line);
 /* New connections are refused; those under way are sent off. */
@@ -143,6 +168,8 @@ uint32_t gate_cells_wanted(const struct gate *g, const char *tenant);
 void wards_begin(struct gate *g);
 void gate_cell_arrives(struct gate *g, const struct role_peer *peer, int fd);
 void ward_place(struct gate *g, const char *tenant, struct visitor *v);
+/* Lets a cell tell it why not; false when there is no cell now. */
+bool ward_tell(struct gate *g, const char *tenant, struct visitor *v, enum refusal refusal);
 void wards_place_again(struct gate *g);
 /* An operator's visitor waits for a cell of its own; the cell that arrives takes the one who waited longest.
  */

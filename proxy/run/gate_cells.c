@@ -114,14 +114,25 @@ void ward_place(struct gate *g, const char *tenant, struct visitor *v) {
         evtimer_add(g->ask_again, &after);
 }
 
+bool ward_tell(struct gate *g, const char *tenant, struct visitor *v, enum refusal refusal) {
+    struct ward *w = ward_find(g, tenant);
+    struct gate_cell *cell = w ? ward_next_cell(w) : NULL;
+    if (!cell)
+        return false;
+    cell->handed++;
+    visitor_handover(&v, cell->channel, refusal);
+    return true;
+}
+
 void wards_place_again(struct gate *g) {
     for (struct ward *w = g->wards; w; w = w->hh.next)
         if (w->tenant[0] != '@') /* for those a cell each is already on its way */
             visitors_place(&w->waiting);
 }
 
-static void cell_end(struct gate_cell *cell) {
+static void cell_end(struct gate_cell *cell, const struct channel *c) {
     MAGIC_CHECK(cell, GATE_CELL_MAGIC);
+    crowd_cell_gone(cell->gate, c);
     struct gate *g = cell->gate;
     struct ward *w = cell->ward;
     gate_keys_forget(cell);
@@ -141,7 +152,7 @@ static void on_cell_ended(void *arg, struct channel *c, const char *why) {
     struct gate_cell *cell = arg;
     role_condemn(cell->id, why);
     cell->channel = NULL; /* freed by the channel itself */
-    cell_end(cell);
+    cell_end(cell, c);
 }
 
 static void cell_idle(struct gate_cell *cell, uint64_t received) {
@@ -161,6 +172,10 @@ static void on_cell_message(void *arg, struct channel *c, enum message_code m, s
             cell_idle(cell, received);
         else
             channel_offend(c, "sent IDLE wrongly");
+        return;
+    }
+    if (m == M_LOGIN_OVER) {
+        crowd_login_over(cell->gate, c, reader_u64(body));
         return;
     }
     uint32_t pid = reader_u32(body), key = reader_u32(body);

@@ -148,7 +148,11 @@ void visitor_place(struct visitor *v) {
     enum route_result result = v->operators
                                    ? find_for_operator(g, v->server_name, &tenant)
                                    : routes_find(g->routing.table, v->server_name, &v->local, &tenant);
-    if (result == ROUTE_FOUND && v->operators)
+    const char *whose = result == ROUTE_FOUND ? tenant : "";
+    enum refusal limit = crowd_goes_to(v, whose);
+    if (limit != REFUSAL_NONE)
+        visitor_limited(v, whose, limit);
+    else if (result == ROUTE_FOUND && v->operators)
         ward_place_operator(g, tenant, v);
     else if (result == ROUTE_FOUND)
         ward_place(g, tenant, v);

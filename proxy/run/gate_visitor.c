@@ -29,6 +29,7 @@ static void visitor_end(struct visitor **v) {
         TAILQ_REMOVE(gone->line, gone, in_line);
     TAILQ_REMOVE(&gone->gate->by_age, gone, by_age);
     stats_set(STATS_GREETINGS, --gone->gate->visitor_count);
+    crowd_leaves(gone);
     event_free(gone->readable);
     close(gone->fd);
     free(gone->server_name);
@@ -36,7 +37,8 @@ static void visitor_end(struct visitor **v) {
     free(gone);
 }
 
-static void visitor_record(struct visitor *v, enum refusal refusal, const struct failure *f) {
+static void visitor_record_for(struct visitor *v, const char *tenant, enum refusal refusal,
+                               const struct failure *f) {
     stats_add(STATS_TURNED_AWAY + refusal, 1);
     char client[ADDRESS_TEXT], local[ADDRESS_TEXT], via[ADDRESS_TEXT];
     address_text_port(&v->client, client);
@@ -53,8 +55,12 @@ static void visitor_record(struct visitor *v, enum refusal refusal, const struct
     record_text(&r, FIELD_SQLSTATE, view_text(f->sqlstate));
     record_text(&r, FIELD_MESSAGE, view_text(f->sentence));
     record_text(&r, FIELD_CAUSE, view_text(f->cause));
+    outbox_record(v->gate->outbox, 0, tenant, &r);
+}
+
+static void visitor_record(struct visitor *v, enum refusal refusal, const struct failure *f) {
     const char *tenant = gate_dedicated(v->gate, &v->local);
-    outbox_record(v->gate->outbox, 0, tenant ? tenant : "", &r);
+    visitor_record_for(v, tenant ? tenant : "", refusal, f);
 }
 
 /* What is still unread is taken first: closing over unread bytes makes the kernel send a reset, which may
@@ -109,7 +115,23 @@ void visitor_handover(struct visitor **v, struct channel *to, enum refusal refus
     writer_text16(&w, view_text(guest->server_name));
     writer_u8(&w, guest->direct);
     channel_send(to, M_HANDOVER, &w, guest->fd);
+    crowd_hands_over(guest, to);
     visitor_end(v);
+}
+
+/* Cheaply, before any TLS: RFC 8446 6.2, internal_error. The few who shall hear why go on to their cell. */
+void visitor_limited(struct visitor *v, const char *tenant, enum refusal refusal) {
+    static const uint8_t alert[] = {0x15, 3, 3, 0, 2, 2, 80};
+    struct failure f;
+    MAGIC_CHECK(v, VISITOR_MAGIC);
+    if (v->told && ward_tell(v->gate, tenant, v, refusal))
+        return;
+    failure_set(&f, "53300", NULL, "%s", refusal_name(refusal));
+    visitor_record_for(v, tenant, refusal, &f);
+    if (recv(v->fd, peeked, sizeof peeked, MSG_DONTWAIT) > 0 &&
+        send(v->fd, alert, sizeof alert, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        shutdown(v->fd, SHUT_WR);
+    visitor_end(&v);
 }
 
 void visitor_wait(struct visitor *v, struct visitors *line) {
@@ -125,16 +147,23 @@ static bool consume(struct visitor *v, size_t bytes) {
     return bytes == 0 || recv(v->fd, peeked, bytes, MSG_DONTWAIT) == (ssize_t)bytes;
 }
 
-static void told_address(struct visitor *v, const struct proxy2 *proxy) {
+static bool is_shed(struct visitor *v, enum refusal refusal);
+
+/* False: a limit of that address turned it away. */
+static bool told_address(struct visitor *v, const struct proxy2 *proxy) {
     if (proxy->local) {
         v->spoke = false; /* the load balancer's own words: a health check, until more comes */
-        return;
+        return true;
     }
     v->via = v->client;
     memset(&v->client, 0, sizeof v->client);
     v->client.family = proxy->family;
     v->client.port = proxy->source_port;
     memcpy(v->client.bytes, proxy->source, proxy->family == 4 ? 4 : 16);
+    if (!is_shed(v, crowd_comes_from(v)))
+        return true;
+    visitor_end(&v);
+    return false;
 }
 
 static void greeted(struct visitor *v, const struct greet_step *step) {
@@ -159,8 +188,7 @@ static bool visitor_step(struct visitor *v, const struct greet_step *step) {
         set_least(v, step->bytes);
         return false;
     case GREET_PROXIED:
-        told_address(v, &step->proxy);
-        return true;
+        return told_address(v, &step->proxy);
     case GREET_REPLY:
         if (send(v->fd, &step->reply, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
             return true;
@@ -261,36 +289,45 @@ static uint64_t next_session(struct gate *g, int64_t wall_us) {
     return g->last_session;
 }
 
+static void tell_shed(struct gate *g, enum refusal refusal, uint32_t *count) {
+    if (*count == 0)
+        return;
+    log_warning("%u connections were turned away: %s", *count, refusal_name(refusal));
+    struct record r;
+    record_begin(&r, EVENT_SESSION_REFUSED, 0);
+    record_text(&r, FIELD_REASON, view_text(refusal_name(refusal)));
+    record_number(&r, FIELD_TIMES, *count);
+    record_number(&r, FIELD_PERIOD_MS, 1000);
+    outbox_record(g->outbox, 0, "", &r);
+    *count = 0;
+    evtimer_add(g->shed_told, &second);
+}
+
 /* What came after the first of a flood, as one line a second. */
 static void on_shed(evutil_socket_t fd, short what, void *arg) {
     struct gate *g = arg;
     MAGIC_CHECK(g, GATE_MAGIC);
-    if (g->shed == 0)
-        return;
-    log_warning("%u connections were turned away", g->shed);
-    struct record r;
-    record_begin(&r, EVENT_SESSION_REFUSED, 0);
-    record_text(&r, FIELD_REASON, view_text(refusal_name(REFUSAL_OVERLOAD)));
-    record_number(&r, FIELD_TIMES, g->shed);
-    outbox_record(g->outbox, 0, "", &r);
-    g->shed = 0;
-    evtimer_add(g->shed_told, &second);
+    tell_shed(g, REFUSAL_OVERLOAD, &g->shed);
+    tell_shed(g, REFUSAL_RATE, &g->fast);
 }
 
 /* The newest is turned away: those who are under way have waited longer. */
-static bool is_full(struct gate *g, struct visitor *v) {
-    if (g->visitor_count < g->settings->max_greetings)
+static bool is_shed(struct visitor *v, enum refusal refusal) {
+    struct gate *g = v->gate;
+    if (refusal == REFUSAL_NONE)
         return false;
     stats_add(STATS_SHED, 1);
     if (evtimer_pending(g->shed_told, NULL)) {
-        g->shed++;
-        stats_add(STATS_TURNED_AWAY + REFUSAL_OVERLOAD, 1);
+        *(refusal == REFUSAL_RATE ? &g->fast : &g->shed) += 1;
+        stats_add(STATS_TURNED_AWAY + refusal, 1);
         return true;
     }
     struct failure f;
-    failure_set(&f, "53300", NULL, "too many unfinished logins");
-    log_warning("%u unfinished logins: a connection is turned away", g->visitor_count);
-    visitor_record(v, REFUSAL_OVERLOAD, &f);
+    char client[ADDRESS_TEXT];
+    address_text(&v->client, client);
+    failure_set(&f, "53300", NULL, "%s", refusal_name(refusal));
+    log_warning("%s: a connection from %s is turned away", refusal_name(refusal), client);
+    visitor_record(v, refusal, &f);
     evtimer_add(g->shed_told, &second);
     return true;
 }
@@ -325,17 +362,19 @@ void visitor_arrives(struct gate *g, int fd, const struct address *peer, bool op
     }
     v->accepted_us = now.mono_us;
     v->session = next_session(g, now.wall_us);
-    v->readable = is_full(g, v) ? NULL : event_new(role_base(), fd, EV_READ | EV_PERSIST, on_words, v);
+    v->operators = operators;
+    bool balanced = !operators && ranges_contain(&g->settings->proxy_protocol_from, peer);
+    bool refused = is_shed(v, crowd_arrives(v)) || (!balanced && is_shed(v, crowd_comes_from(v)));
+    v->readable = refused ? NULL : event_new(role_base(), fd, EV_READ | EV_PERSIST, on_words, v);
     if (!v->readable || event_add(v->readable, NULL) < 0) {
         if (v->readable)
             event_free(v->readable);
+        crowd_leaves(v);
         close(fd);
         free(v);
         return;
     }
-    const struct ranges *balancers = &g->settings->proxy_protocol_from;
-    v->operators = operators;
-    greet_begin(&v->greet, !operators && balancers->count > 0 && ranges_contain(balancers, peer));
+    greet_begin(&v->greet, balanced);
     TAILQ_INSERT_TAIL(&g->by_age, v, by_age);
     stats_set(STATS_GREETINGS, ++g->visitor_count);
     if (!evtimer_pending(g->too_old, NULL))

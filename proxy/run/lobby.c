@@ -22,6 +22,7 @@ static void do_record(void *arg, struct session *s, const struct record *r, bool
 }
 
 static void on_session_ended(void *arg, struct session *s) {
+    sessions_login_over(lobby.gate, s->id);
     sessions_ended(&lobby.all, s);
 }
 

@@ -70,10 +70,24 @@ static void turn_away(struct sessions *all, int fd) {
     all->turned_away_us = now_us;
 }
 
+void sessions_login_over(struct channel *gate, uint64_t session) {
+    uint8_t bytes[8];
+    struct writer w = writer_of(bytes, sizeof bytes);
+    writer_u64(&w, session);
+    if (gate)
+        channel_send(gate, M_LOGIN_OVER, &w, -1);
+}
+
+/* A cell gets, beside its own, those whom it shall tell about a limit; the lobby only such as have no tenant. */
+static bool is_expected(const struct sessions *all, enum refusal refusal) {
+    if (refusal == REFUSAL_OVERLOAD || refusal == REFUSAL_RATE)
+        return true;
+    return (refusal != REFUSAL_NONE) == (all->role == R_LOBBY);
+}
+
 void sessions_arrive(struct sessions *all, struct channel *gate, struct reader *body, int fd) {
     struct arrival a = {0};
-    bool tenantless = all->role == R_LOBBY;
-    if (!read_arrival(body, &a) || (a.refusal != REFUSAL_NONE) != tenantless ||
+    if (!read_arrival(body, &a) || !is_expected(all, a.refusal) ||
         sessions_find(all, a.session)) {
         close(fd);
         channel_offend(gate, "handed a connection over wrongly");
@@ -83,11 +97,13 @@ void sessions_arrive(struct sessions *all, struct channel *gate, struct reader *
     lean_stir();
     if (fd > all->descriptors_most || all->corridor.logins >= LOGINS_MOST) {
         turn_away(all, fd);
+        sessions_login_over(gate, a.session);
         return;
     }
     struct session *s = session_new(&all->corridor, &a, fd);
     if (!s) {
         log_error("out of memory: a connection was dropped");
+        sessions_login_over(gate, a.session);
         return;
     }
     HASH_ADD(hh, all->table, id, sizeof s->id, s);

@@ -35,6 +35,8 @@ struct session *sessions_find(struct sessions *all, uint64_t id);
 /* Takes over fd: a channel to the (new) ledger. Sessions that are open are claimed, then what waited is sent.
  */
 void sessions_ledger(struct sessions *all, int fd);
+/* To the gate, or nobody when it is NULL: that login is over, one way or the other. */
+void sessions_login_over(struct channel *gate, uint64_t session);
 /* For the ports. */
 void sessions_record(struct sessions *all, struct session *s, const struct record *r, bool answered);
 /* As sessions_record, answered through `answered` with this ticket. */
