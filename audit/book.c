@@ -79,6 +79,7 @@ struct book *book_new(const char *folder, int offset_minutes, book_answer_fn *an
     if (!b)
         abort();
     b->magic = BOOK_MAGIC;
+    b->refusals_a_second = BOOK_REFUSALS;
     b->answer = answer;
     b->arg = arg;
     b->journal = journal_new(folder, offset_minutes, why);

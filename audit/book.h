@@ -15,6 +15,7 @@
 #define BOOK_BATCH_MAX 4096              /* records between two flushes */
 #define BOOK_SESSIONS_MAX 65536          /* open at once, of one owner */
 #define BOOK_KEPT_MAX 10000              /* records kept for a tenant whose chain cannot be written */
+#define BOOK_REFUSALS 20
 #define BOOK_KEPT_BYTES_MAX (64ul << 20) /* and in all */
 
 /* Whoever sends records: one channel. */
@@ -43,6 +44,13 @@ void book_set_offset(struct book *b, int offset_minutes);
  * owner broke. */
 const char *book_record(struct book *b, struct book_owner *owner, uint64_t request, const char *tenant,
                         const struct record *r, struct moment now);
+/* A refusal arrived, of an operator or of anybody else: false when it was only counted, and needs no record. */
+bool book_samples(struct book *b, const char *tenant, bool operators, const struct record *r,
+                  struct moment now);
+/* Writes the counts that are due, or all of them. True when there were any: flush then. */
+bool book_tell_samples(struct book *b, bool all, struct moment now);
+/* How many refusals a second a chain gets; at first BOOK_REFUSALS. */
+void book_set_sampling(struct book *b, uint32_t a_second);
 /* The owner says that a session from before our restart is still open. NULL, or the rule it broke. */
 const char *book_resume(struct book *b, struct book_owner *owner, const char *tenant, uint64_t session);
 /* Closes what the owner had open, with that reason; nobody waits for its answers any more. */

@@ -13,7 +13,7 @@
 
 #define TENANT_STATE_MAGIC 0xE9075C36u
 
-static struct book_tenant *tenant_get(struct book *b, const char *tenant) {
+struct book_tenant *book_tenant_get(struct book *b, const char *tenant) {
     struct book_tenant *t;
     HASH_FIND_STR(b->tenants, tenant, t);
     if (t) {
@@ -107,7 +107,7 @@ static void answer(struct book *b, struct book_owner *owner, uint64_t request, b
 
 static void on_settled(void *arg, const char *tenant, bool durable) {
     struct book *b = arg;
-    tenant_get(b, tenant)->durable = durable;
+    book_tenant_get(b, tenant)->durable = durable;
 }
 
 void book_flush(struct book *b) {
@@ -135,7 +135,7 @@ static void enqueue(struct book *b, struct book_entry e) {
 
 bool book_post(struct book *b, struct book_owner *owner, uint64_t request, const char *tenant,
                const struct record *r, bool keep, struct moment now) {
-    struct book_tenant *t = tenant_get(b, tenant);
+    struct book_tenant *t = book_tenant_get(b, tenant);
     struct book_kept *kept = keep ? kept_new(r) : NULL;
     /* While records are kept the chain is failed, so none can overtake them. */
     if (!journal_append(b->journal, tenant, r, now)) {

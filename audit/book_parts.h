@@ -8,6 +8,7 @@
 
 #include "book.h"
 #include "journal.h"
+#include "sample.h"
 
 #include <uthash.h>
 
@@ -41,6 +42,7 @@ struct book_tenant {
     struct book_kept *first, *last;
     size_t kept;
     bool dropping; /* told the log that there is no room */
+    struct sample refusals[2]; /* [1]: operators' */
     UT_hash_handle hh;
 };
 
@@ -61,6 +63,7 @@ struct book {
     struct book_session *sessions;
     struct book_tenant *tenants;
     size_t kept_bytes;
+    uint32_t refusals_a_second;
     size_t waiting;
     struct book_entry batch[BOOK_BATCH_MAX];
 };
@@ -69,6 +72,7 @@ struct book {
  * the request has been answered then. May flush: pointers to sessions are stale afterwards. */
 bool book_post(struct book *b, struct book_owner *owner, uint64_t request, const char *tenant,
                const struct record *r, bool keep, struct moment now);
+struct book_tenant *book_tenant_get(struct book *b, const char *tenant);
 /* The owner's requests will not be answered. */
 void book_forget_owner(struct book *b, const struct book_owner *owner);
 void book_free_tenants(struct book *b);

@@ -42,6 +42,7 @@ struct channel {
     void *arg;
     STAILQ_HEAD(, packet) queue;
     size_t queued;
+    bool paused;
     const char *broken; /* why it must end, from the next turn of the loop on */
     bool deaf;          /* the peer is gone, but may have left messages: they are read to the end */
     bool busy;          /* inside a callback: freeing waits */
@@ -325,7 +326,7 @@ static void on_readable(evutil_socket_t socket, short what, void *arg) {
     struct channel *c = arg;
     MAGIC_CHECK(c, CHANNEL_MAGIC);
     c->busy = true;
-    for (int i = 0; i < BATCH && !c->broken && !c->freed; i++)
+    for (int i = 0; i < BATCH && !c->broken && !c->freed && !c->paused; i++)
         if (!receive(c))
             break;
     c->busy = false;
@@ -360,6 +361,15 @@ struct channel *channel_new(struct event_base *base, int fd, enum role us, enum 
 enum role channel_peer(const struct channel *c) {
     MAGIC_CHECK(c, CHANNEL_MAGIC);
     return c->them;
+}
+
+void channel_pause(struct channel *c, bool paused) {
+    MAGIC_CHECK(c, CHANNEL_MAGIC);
+    c->paused = paused;
+    if (paused)
+        event_del(c->readable);
+    else
+        event_add(c->readable, NULL);
 }
 
 size_t channel_backlog(const struct channel *c) {

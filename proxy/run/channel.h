@@ -63,6 +63,8 @@ enum role channel_peer(const struct channel *c);
 void channel_send(struct channel *c, enum message_code m, const struct writer *body, int fd);
 /* Bytes still queued here; a descriptor counts as some thousands. */
 size_t channel_backlog(const struct channel *c);
+/* While it is paused nothing is received: what the peer sends waits in the kernel, then at the peer. */
+void channel_pause(struct channel *c, bool paused);
 /* The message just received broke a rule: the channel ends after this callback. */
 void channel_offend(struct channel *c, const char *why);
 /* For buffers: a writer over a static scratch of CHANNEL_BODY_MAX bytes (one message at a time). */

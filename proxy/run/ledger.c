@@ -8,6 +8,7 @@
  * sessions are audit/book.h's.
  */
 #include "book.h"
+#include "bucket.h"
 #include "clock.h"
 #include "files.h"
 #include "log.h"
@@ -24,6 +25,10 @@
 #define LEDGER_MAGIC 0xA6190FD3u
 #define LEDGER_PEER_MAGIC 0x5B8E62C7u
 #define RETRY_MS 1000 /* between two tries of chains that failed */
+#define SAMPLES_MS 1000
+#define PAUSE_MS 100           /* for a tenant's process that sends too much */
+#define FLOOD_US 10000000      /* a flood is told once in so long, with its count */
+#define TENANT_SLOTS 4096
 #define GRACE_MS 2000 /* for cells to say what is still open, after a restart of the ledger alone */
 
 struct peer {
@@ -32,13 +37,18 @@ struct peer {
     struct role_peer who;
     struct channel *channel;
     struct book_owner owner;
+    struct event *pause;  /* it sent too much: until then it is not listened to */
+    uint64_t flood;       /* records since flood_us, when its flood began; 0: none */
+    int64_t flood_us;
     LIST_ENTRY(peer) next;
 };
 
 struct ledger {
     uint32_t magic;
     struct book *book;
-    struct event *flush, *retry, *grace;
+    struct event *flush, *retry, *grace, *samples;
+    struct buckets *rates; /* records a second, of a tenant's cells and of its operators' */
+    const struct settings *settings;
     LIST_HEAD(, peer) peers;
     struct peer supervisor;
     char told[256]; /* why it is not well, as last told to the supervisor; "" for well */
@@ -124,6 +134,59 @@ static enum audit_source source_of(enum role role) {
     return (enum audit_source)role;
 }
 
+/* --- floods --- */
+
+static void flood_tell(struct peer *p, const char *tenant) {
+    struct moment now = clock_now();
+    struct record r;
+    if (p->flood == 0)
+        return;
+    record_begin(&r, EVENT_LEDGER_FLOOD, 0);
+    record_text(&r, FIELD_PROCESS, view_text(role_name(p->who.role)));
+    record_number(&r, FIELD_PID, p->who.pid);
+    record_number(&r, FIELD_TIMES, p->flood);
+    record_number(&r, FIELD_PERIOD_MS, (uint64_t)(now.mono_us - p->flood_us) / 1000);
+    log_warning("%s %s (%u) sent %llu records, more than tenant_log_rate: it waits", role_name(p->who.role),
+                tenant, p->who.pid, (unsigned long long)p->flood);
+    book_record(p->ledger->book, &p->ledger->supervisor.owner, 0, tenant, &r, now);
+    flush_soon(p->ledger);
+    p->flood = 0;
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *arg) {
+    struct peer *p = arg;
+    MAGIC_CHECK(p, LEDGER_PEER_MAGIC);
+    event_free(p->pause);
+    p->pause = NULL;
+    if (p->channel)
+        channel_pause(p->channel, false);
+}
+
+/* Only a tenant's own processes can be taken over by what a client sends; each tenant has a rate of its own, its
+ * operators' another. Nothing is lost: the process waits, with its clients. */
+static void flood_slow(struct peer *p, const char *tenant) {
+    struct ledger *l = p->ledger;
+    int64_t now_us = clock_now().mono_us;
+    char key[48];
+    if (p->who.role != R_CELL && p->who.role != R_OPERATOR)
+        return;
+    snprintf(key, sizeof key, "%s%s", p->who.role == R_OPERATOR ? "@" : "", tenant);
+    p->flood += p->flood > 0;
+    if (p->flood > 0 && now_us - p->flood_us > FLOOD_US)
+        flood_tell(p, tenant);
+    uint32_t rate = l->settings->tenant_log_rate;
+    if (p->pause || buckets_take(l->rates, view_text(key), rate, 2 * rate, now_us))
+        return;
+    if (p->flood == 0) {
+        p->flood = 1;
+        p->flood_us = now_us;
+    }
+    channel_pause(p->channel, true);
+    p->pause = role_timer(PAUSE_MS, false, on_pause_over, p);
+}
+
+/* --- records --- */
+
 static void take_record(struct peer *p, struct channel *c, struct reader *body) {
     char tenant[41];
     struct record r;
@@ -143,6 +206,11 @@ static void take_record(struct peer *p, struct channel *c, struct reader *body) 
         channel_offend(c, "named a tenant wrongly");
         return;
     }
+    flood_slow(p, tenant);
+    bool operators = p->who.role == R_OPERATOR;
+    if (r.event == EVENT_SESSION_REFUSED && request == 0 &&
+        !book_samples(p->ledger->book, tenant, operators, &r, clock_now()))
+        return;
     stats_add(STATS_LEDGER_RECORDS, 1);
     stats_set(STATS_LEDGER_BACKLOG, ++p->ledger->due);
     const char *broken = book_record(p->ledger->book, &p->owner, request, tenant, &r, clock_now());
@@ -178,6 +246,11 @@ static void on_peer_ended(void *arg, struct channel *c, const char *why) {
     MAGIC_CHECK(p, LEDGER_PEER_MAGIC);
     struct ledger *l = p->ledger;
     p->channel = NULL;
+    if (p->pause)
+        event_free(p->pause);
+    p->pause = NULL;
+    if (l->book)
+        flood_tell(p, p->who.tenant);
     role_condemn(p->who.id, why);
     if (p->owner.open > 0)
         log_warning("the %s %s (%u) left %zu sessions open: %s", role_name(p->who.role), p->who.tenant,
@@ -209,14 +282,32 @@ static void on_peer(void *arg, const struct role_peer *who, int fd) {
     p->channel = channel_new(role_base(), fd, R_LEDGER, who->role, on_peer_message, on_peer_ended, p);
 }
 
+static void on_samples(evutil_socket_t fd, short what, void *arg) {
+    struct ledger *l = arg;
+    MAGIC_CHECK(l, LEDGER_MAGIC);
+    struct peer *p;
+    int64_t now_us = clock_now().mono_us;
+    LIST_FOREACH(p, &l->peers, next) {
+        if (p->flood > 0 && now_us - p->flood_us > FLOOD_US)
+            flood_tell(p, p->who.tenant);
+    }
+    if (book_tell_samples(l->book, false, clock_now()))
+        flush_soon(l);
+}
+
 static void open_log(struct ledger *l, const struct settings *s, int offset_minutes) {
     char why[256];
     l->flush = event_new(role_base(), -1, 0, on_flush, l);
     if (!l->flush)
         abort();
     l->book = book_new(s->ledger_dir, offset_minutes, on_answer, l, clock_now(), why);
-    if (l->book)
+    if (l->book) {
+        l->rates = buckets_new(TENANT_SLOTS);
+        if (!l->rates)
+            abort();
+        l->samples = role_timer(SAMPLES_MS, true, on_samples, l);
         return;
+    }
     log_error("the session log cannot be opened, so no session is let in: %s", why);
     l->failed = true;
     role_leave();
@@ -228,10 +319,13 @@ static void on_settings(void *arg, const struct settings *s) {
     int offset = 0;
     if (!clock_parse_offset(view_text(s->time_zone), &offset))
         log_error("time_zone \"%s\" is not an offset: times are in UTC", s->time_zone);
+    l->settings = s;
     if (l->book)
         book_set_offset(l->book, offset);
     else if (!l->failed)
         open_log(l, s, offset);
+    if (l->book)
+        book_set_sampling(l->book, s->refused_log_rate);
 }
 
 static void on_go(void *arg, bool fresh) {
@@ -262,19 +356,24 @@ static void on_supervisor(void *arg, struct channel *c, enum message_code m, str
 }
 
 static void ledger_end(struct ledger *l) {
-    if (l->book)
+    if (l->book) {
+        book_tell_samples(l->book, true, clock_now());
         book_flush(l->book);
+    }
     while (!LIST_EMPTY(&l->peers)) {
         struct peer *p = LIST_FIRST(&l->peers);
         LIST_REMOVE(p, next);
         channel_free(&p->channel);
+        if (p->pause)
+            event_free(p->pause);
         free(p);
     }
-    struct event *events[] = {l->flush, l->retry, l->grace};
+    struct event *events[] = {l->flush, l->retry, l->grace, l->samples};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i])
             event_free(events[i]);
     book_free(&l->book);
+    buckets_free(&l->rates);
 }
 
 int ledger_main(void) {

@@ -10,7 +10,7 @@ import wire
 from fleet import is_ours, until
 from test_before_auth import course
 
-SETTINGS = {"login_timeout": "20s"}
+SETTINGS = {"login_timeout": "12s"}
 
 
 def test_guessing_costs_the_guesser_only(proxy, acme):
