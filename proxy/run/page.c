@@ -17,7 +17,8 @@
 
 static void *map(int fd, int protection) {
     struct stat st;
-    if (fstat(fd, &st) < 0 || st.st_size != STATS_PAGE)
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (fstat(fd, &st) < 0 || st.st_size != STATS_PAGE || seals < 0 || !(seals & F_SEAL_SHRINK))
         return NULL;
     void *at = mmap(NULL, STATS_PAGE, protection, MAP_SHARED, fd, 0);
     return at == MAP_FAILED ? NULL : at;

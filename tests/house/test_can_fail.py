@@ -195,6 +195,22 @@ def test_a_stale_manual(tree):
     expect("fresh", tree, "docs/man/sekisho.conf.5", lambda text: text.replace(".It Ic domain", ".It Ic domains"), "is stale")
 
 
+def test_a_table_of_numbers_that_is_stale(tree):
+    expect("fresh", tree, "proxy/stats.def", lambda text: text.replace("Sessions there are now", "Sessions"), "docs/operations.md is stale")
+
+
+@pytest.mark.parametrize("path, old, new, words", [
+    ("conf/grafana/sekisho.json", "sekisho_grants_active", "sekisho_grants_held", "there is no number sekisho_grants_held"),
+    ("conf/grafana/sekisho.json", "sekisho_grants_active", "sekisho_tenants", "shows nothing of sekisho_grants_active"),
+    ("conf/grafana/sekisho.json", "{", "", "sekisho.json: "),
+    ("conf/prometheus/sekisho.rules.yml", "sekisho_ledger_healthy", "sekisho_ledger_well", "there is no number sekisho_ledger_well"),
+    ("conf/prometheus/sekisho.rules.yml", "wrong password", "wrong passwort", "there is no reason wrong passwort"),
+    ("conf/prometheus/sekisho.rules.yml", "_seconds_bucket", "_seconds", "is a histogram"),
+])
+def test_a_sample_of_nothing(tree, path, old, new, words):
+    expect("metrics", tree, path, lambda text: text.replace(old, new, 1), words)
+
+
 @pytest.mark.parametrize("path, more, words", [
     ("README.md", "```sh\nsudo -u sekisho sekishoctl tenant invite acme\n```\n", "has no command tenant invite"),
     ("README.md", "```sh\nsekishoctl -c /x tenant set acme --alow 1.2.3.4/32\n```\n", "tenant set has no option --alow"),
