@@ -264,6 +264,8 @@ static int take_descriptors(struct msghdr *m, int *fd) {
 /* NULL when the packet keeps every rule of the table. */
 static const char *packet_fault(const struct channel *c, const struct msghdr *m, const uint8_t *bytes,
                                 size_t len, int descriptors) {
+    if ((m->msg_flags & MSG_CTRUNC) && descriptors == 0)
+        return "sent a descriptor, and this process can have no more";
     if (m->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
         return "sent more than a packet may hold";
     if (len < HEADER || bytes[0] != CHANNEL_VERSION || bytes[1] >= M_COUNT)

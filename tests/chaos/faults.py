@@ -127,6 +127,7 @@ def exhaust_descriptors(world, rng):
             used = max((int(path.name) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()), default=3) + 1
         except OSError:
             continue
+        world.exhausted.add(pid)
         return limited([pid], resource.RLIMIT_NOFILE, used + spare)
     return None
 

@@ -15,8 +15,8 @@ PATIENCE_S = 45  # nothing may keep a client waiting for longer
 LEGAL = ("08", "53", "57", "58", "25P02", "25P03", "40001")
 FATAL = re.compile(r"FATAL:  (.*)")
 # What a login may be told while something is away.
-SENTENCES = ("logins cannot be checked right now", "the instance does not answer", "the instance closed the connection during login", "TLS to the instance failed",
-             "the session log cannot be written",
+SENTENCES = ("logins cannot be checked right now", "the instance does not answer", "the instance closed the connection during login",
+             "TLS to the instance failed", "the session log cannot be written",
              "the database system is .*", "terminating connection .*", "too many .*", "sorry, too many clients already")
 
 

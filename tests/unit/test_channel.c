@@ -243,3 +243,20 @@ Test(channel, descriptors_for_a_peer_who_does_not_read_are_few) {
     cr_assert_leq(all_descriptors(), before);
     close(peer);
 }
+
+/* It read in the log as if the supervisor had broken a rule. */
+Test(channel, out_of_descriptors_is_no_fault_of_the_peer) {
+    const uint8_t admitted[10] = {CHANNEL_VERSION, M_ADMITTED};
+    struct rlimit most;
+    between(R_CELL, R_BROKER);
+    getrlimit(RLIMIT_NOFILE, &most);
+    int lowest = dup(STDIN_FILENO); /* the next descriptor there would be */
+    close(lowest);
+    most.rlim_cur = (rlim_t)lowest;
+    setrlimit(RLIMIT_NOFILE, &most);
+    say_with_descriptors(admitted, sizeof admitted, 1);
+    turn();
+    cr_assert_str_eq(ended_why, "sent a descriptor, and this process can have no more");
+    cr_assert_eq(heard, 0);
+    close(peer);
+}
