@@ -71,7 +71,8 @@ def test_revocation_in_every_state(ops, drill):
 
 def test_expiry_in_every_state(ops, drill):
     figures = Figures()
-    for _ in range(EXPIRIES):
+    rounds = 0
+    while rounds < EXPIRIES:
         grant = ops.request(scope="write", lasts="15s")
         for person in ("bob", "dora"):
             ops.approve(grant, person)
@@ -79,7 +80,10 @@ def test_expiry_in_every_state(ops, drill):
         watch = Stopwatch(ops, [Session(ops, state) for state in STATES])
         ends = ops.ctl_json("grant", "show", grant)["ends"]
         left = calendar.timegm(time.strptime(ends, "%Y-%m-%dT%H:%M:%SZ")) - time.time()
-        assert left > 0, "the sessions came in time"
+        if left < 1:  # too busy a machine: its sessions came too late, once more
+            watch.watch(time.monotonic(), 20)
+            continue
+        rounds += 1
         times = watch.watch(time.monotonic() + left, 20)
         figures.add(times)
         ops.becomes(grant, "expired")
