@@ -89,13 +89,16 @@ static void add_target(struct link *l, const struct tenant *t, size_t first) {
     link_add(l, "port", l->ports);
 }
 
+const char *link_system_authorities(void) {
+    return access(SYSTEM_BUNDLE, R_OK) == 0 ? SYSTEM_BUNDLE : X509_get_default_cert_file();
+}
+
 static bool add_trust(struct link *l, const struct tenant *t) {
     bool own_ca = t->instance_ca && t->instance_ca[0];
     if (own_ca && !memory_path(&l->ca, "instance ca", t->instance_ca, l->ca_path))
         return false;
-    const char *bundle = access(SYSTEM_BUNDLE, R_OK) == 0 ? SYSTEM_BUNDLE : X509_get_default_cert_file();
     link_add(l, "sslmode", "verify-full");
-    link_add(l, "sslrootcert", own_ca ? l->ca_path : bundle);
+    link_add(l, "sslrootcert", own_ca ? l->ca_path : link_system_authorities());
     link_add(l, "ssl_min_protocol_version", "TLSv1.2");
     return true;
 }

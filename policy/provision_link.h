@@ -35,6 +35,8 @@ void link_clean_environment(void);
  * any outcome. */
 bool link_begin(struct link *l, enum link_trust trust, const struct tenant *t, size_t first, const char *user,
                 const char *database, const char *password);
+/* The file of the system's certificate authorities, for instances that have none of their own. */
+const char *link_system_authorities(void);
 /* One more parameter, before connecting. */
 void link_add(struct link *l, const char *keyword, const char *value);
 /* Closes the memory files, whose content goes with them; safe to call twice. */

@@ -132,8 +132,6 @@ SSL_CTX *tls_server(struct view chain, struct view key, const char *min_version,
 }
 
 static bool trust(SSL_CTX *c, struct view ca) {
-    if (ca.len == 0)
-        return SSL_CTX_set_default_verify_paths(c) == 1;
     BIO *bio = BIO_new_mem_buf(ca.at, (int)ca.len);
     X509_STORE *store = SSL_CTX_get_cert_store(c);
     size_t count = 0;

@@ -18,7 +18,7 @@ SSL_CTX *tls_server(struct view chain, struct view key, const char *min_version,
  * were withdrawn. A client without one still completes the handshake, so that it can be told; one with a
  * wrong one does not. */
 bool tls_ask_certificate(SSL_CTX *c, struct view ca, struct view crl, char why[256]);
-/* Towards an instance: verified, always. ca: PEM; empty: the system's trust store. certificate, key: what we
+/* Towards an instance: verified, always. ca: PEM. certificate, key: what we
  * show, may be empty. */
 SSL_CTX *tls_client(struct view ca, struct view certificate, struct view key, const char *min_version,
                     char why[256]);

@@ -3,6 +3,8 @@
  * See birth.h. Linked into both programs: it knows of no role and so drags none in.
  */
 #include "birth.h"
+#include "page.h"
+#include "sandbox.h"
 #include "supervisor_spawn.h"
 
 #include <errno.h>
@@ -43,8 +45,11 @@ int birth_run(const char *role, const struct birth_role *roles, size_t count) {
     snprintf(name, sizeof name, "sekisho:%s", role);
     prctl(PR_SET_NAME, name);
     for (size_t i = 0; i < count; i++)
-        if (strcmp(role, roles[i].name) == 0)
+        if (strcmp(role, roles[i].name) == 0) {
+            page_take();
+            sandbox_enter(role);
             return roles[i].run();
+        }
     fprintf(stderr, "sekisho: %s=%s is no role of this program; it is not meant to be set by hand\n",
             SPAWN_ROLE, role);
     return USAGE;

@@ -6,11 +6,13 @@
 #include "broker_grants.h"
 #include "log.h"
 #include "magic.h"
+#include "provision_link.h"
 #include "secret.h"
 #include "stats.h"
 #include "stats.h"
 #include "text.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +152,19 @@ static void write_trust(struct writer *w, const struct tenant *t) {
     write_blob(w, view_text(t->client_key));
 }
 
+/* The cell cannot open it. */
+static void tell_system_trust(struct broker_cell *c) {
+    const char *path = link_system_authorities();
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        log_error("%s: %s: instances without an authority of their own are not trusted", path,
+                  strerror(errno));
+        return;
+    }
+    channel_send(c->channel, M_SYSTEM_TRUST, NULL, fd);
+    close(fd);
+}
+
 /* FNV-1a: only tells "the same as last time" from "changed". */
 static uint64_t fingerprint(uint64_t h, struct view v) {
     for (size_t i = 0; i < v.len; i++)
@@ -174,6 +189,8 @@ void cells_tell(struct broker_cell *c, bool always) {
     if (!always && now == c->told)
         return;
     c->told = now;
+    if (!t->instance_ca || t->instance_ca[0] == 0)
+        tell_system_trust(c);
     channel_send(c->channel, M_INSTANCE_TRUST, &w, -1);
     secret_wipe(w.at, w.len);
     struct writer tenant = {tenant_bytes, sizeof tenant_bytes, tenant_len, false};
@@ -309,7 +326,8 @@ static void admit_to_console(struct broker_cell *c, uint64_t request, uint64_t s
 static bool take_admit(struct broker_cell *c, struct reader *body) {
     uint64_t request = reader_u64(body), session;
     struct admission_request q = {0};
-    return take_claim(c, body, &session, &q) && !holding_find(c, session) && turns_right(c, request, session, &q);
+    return take_claim(c, body, &session, &q) && !holding_find(c, session) &&
+           turns_right(c, request, session, &q);
 }
 
 void cells_admit(struct broker_cell *c, uint64_t request, uint64_t session,

@@ -392,6 +392,9 @@ static void on_broker_message(void *arg, struct channel *c, enum message_code m,
     case M_IDENTITY:
         good = furnish_identity(&cell.all.corridor, body);
         break;
+    case M_SYSTEM_TRUST:
+        good = furnish_system_trust(fd);
+        break;
     case M_INSTANCE_TRUST:
         good = furnish_trust(&cell.all.corridor, body);
         break;

@@ -389,3 +389,26 @@ struct writer channel_scratch(void) {
     static uint8_t scratch[CHANNEL_BODY_MAX];
     return writer_of(scratch, sizeof scratch);
 }
+
+bool channel_first(int fd, enum message_code m, struct view *body) {
+    static uint8_t bytes[HEADER + CHANNEL_BODY_MAX];
+    struct iovec io = {bytes, sizeof bytes};
+    struct msghdr h = {.msg_iov = &io, .msg_iovlen = 1};
+    ssize_t n;
+    do {
+        n = recvmsg(fd, &h, MSG_PEEK);
+    } while (n < 0 && errno == EINTR);
+    if (n < HEADER || bytes[0] != CHANNEL_VERSION || bytes[1] != m)
+        return false;
+    *body = view_of(bytes + HEADER, (size_t)n - HEADER);
+    return true;
+}
+
+void channel_drain(struct channel *c) {
+    MAGIC_CHECK(c, CHANNEL_MAGIC);
+    assert(!c->busy);
+    c->busy = true;
+    while (!c->broken && !c->freed && receive(c)) {
+    }
+    c->busy = false;
+}

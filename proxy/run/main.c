@@ -7,6 +7,7 @@
 #include "birth.h"
 #include "guard.h"
 #include "role.h"
+#include "sandbox.h"
 #include "supervisor_identity.h"
 #include "supervisor_spawn.h"
 
@@ -87,5 +88,8 @@ int main(int argc, char **argv) {
     }
     if (optind != argc)
         return usage(stderr, USAGE);
-    return only_check ? check(config) : guard_run(config);
+    if (only_check)
+        return check(config);
+    sandbox_enter("guard");
+    return guard_run(config);
 }

@@ -303,6 +303,8 @@ static void on_broker_message(void *arg, struct channel *c, enum message_code m,
     else if (m == M_IDENTITY)
         good = furnish_operator_identity(&op.all.corridor, body, view_of(op.ca, op.ca_len),
                                          view_of(op.crl, op.crl_len));
+    else if (m == M_SYSTEM_TRUST)
+        good = furnish_system_trust(fd);
     else if (m == M_INSTANCE_TRUST)
         good = furnish_trust(&op.all.corridor, body);
     else if (m == M_GRANTED)

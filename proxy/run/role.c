@@ -6,7 +6,6 @@
  */
 #include "role.h"
 #include "log.h"
-#include "page.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -126,7 +125,6 @@ int role_run(enum role us, const struct role_hooks *hooks, void *arg) {
     role.us = us;
     role.hooks = hooks;
     role.arg = arg;
-    page_take();
     signal(SIGPIPE, SIG_IGN);
     /* The terminal's Ctrl-C reaches the whole group: only the supervisor decides what it means. */
     signal(SIGINT, SIG_IGN);

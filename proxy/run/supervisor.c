@@ -114,6 +114,9 @@ void supervisor_message(void *arg, struct channel *c, enum message_code m, struc
     case M_READY:
         take_ready(p);
         return;
+    case M_FORBIDDEN:
+        p->forbidden = reader_u32(body);
+        return;
     case M_CELL_WANTED:
         take_cell_wanted(s, c, body);
         return;
@@ -203,7 +206,7 @@ static bool begin(struct supervisor *s) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    if (!take_program(s) || !load(s) || !control_open(s) || !bind_listeners(s))
+    if (!take_program(s) || !load(s) || !folders_make(s) || !control_open(s) || !bind_listeners(s))
         return false;
     struct event_config *config = event_config_new();
     if (!config)

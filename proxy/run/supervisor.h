@@ -37,6 +37,7 @@ struct process {
     uint32_t restarts;
     uint32_t backoff_ms;
     int64_t started_us;
+    uint32_t forbidden;    /* the system call that it says it is ended for; only its SIGSYS makes that true */
     char note[64];         /* how it last ended */
     struct event *again;   /* starts it when its back-off is over */
     struct event *overdue; /* its channel ended, but it lives on */
@@ -144,6 +145,9 @@ void place_taken(struct process *p);
 void place_leave(struct process *p, bool crashed);
 /* Everything, to a new console. */
 void places_tell(struct process *console);
+
+/* supervisor_folders.c: folders that must be there before their processes are confined to them */
+bool folders_make(struct supervisor *s);
 
 /* supervisor_control.c: the control socket */
 bool control_open(struct supervisor *s);

@@ -57,10 +57,6 @@ bool control_open(struct supervisor *s) {
     struct sockaddr_un path;
     if (!control_path(s, &path))
         return false;
-    if (mkdir(s->settings.run_dir, 0755) < 0 && errno != EEXIST) {
-        log_error("cannot make %s: %s", s->settings.run_dir, strerror(errno));
-        return false;
-    }
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     bool free_now = probe >= 0 && clear_stale(probe, &path);
     if (probe >= 0)

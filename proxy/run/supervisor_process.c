@@ -6,6 +6,7 @@
  */
 #include "log.h"
 #include "magic.h"
+#include "sandbox.h"
 #include "supervisor.h"
 #include "supervisor_spawn.h"
 
@@ -22,6 +23,7 @@
 #define BACKOFF_MOST_MS 5000
 #define SETTLED_US 60000000 /* alive for this long: the next crash is the first again */
 #define OVERDUE_MS 2000
+#define UNTOLD UINT32_MAX
 
 bool process_is_cell(const struct process *p) {
     return p->role == R_CELL || p->role == R_OPERATOR;
@@ -170,6 +172,7 @@ bool process_begin(struct process *p) {
     }
     p->id = ++s->last_id;
     p->ready = p->told_places = false;
+    p->forbidden = UNTOLD;
     p->channel = channel_new(s->base, pair[0], R_SUPERVISOR, p->role, supervisor_message, on_ended, p);
     struct writer w = writer_of(s->text, s->text_len);
     w.len = s->text_len;
@@ -204,7 +207,12 @@ void process_go(struct process *p, bool fresh) {
 }
 
 static void describe(struct process *p, int status) {
-    if (WIFSIGNALED(status))
+    char call[32];
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+        sandbox_call_name(p->forbidden, call);
+        snprintf(p->note, sizeof p->note, "forbidden system call: %s",
+                 p->forbidden == UNTOLD ? "not told" : call);
+    } else if (WIFSIGNALED(status))
         snprintf(p->note, sizeof p->note, "signal SIG%s", sigabbrev_np(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
         snprintf(p->note, sizeof p->note, "exit %d", WEXITSTATUS(status));
@@ -222,6 +230,8 @@ static void record_crash(struct process *p, pid_t pid, int status) {
     if (WIFSIGNALED(status)) {
         snprintf(signal_name, sizeof signal_name, "SIG%s", sigabbrev_np(WTERMSIG(status)));
         record_text(&r, FIELD_SIGNAL, view_text(signal_name));
+        if (WTERMSIG(status) == SIGSYS)
+            record_text(&r, FIELD_REASON, view_text(p->note));
     } else {
         record_number(&r, FIELD_EXIT, (uint64_t)WEXITSTATUS(status));
     }
@@ -242,6 +252,8 @@ static void process_gone(struct process *p, int status) {
     bool crashed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
     bool expected = process_is_cell(p) ? !crashed || s->stage >= STAGE_KILLING : !is_needed(p);
     p->pid = 0;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS && p->channel)
+        channel_drain(p->channel); /* what it said last is for what it was ended */
     process_dismiss(p);
     timer_stop(&p->overdue);
     describe(p, status);

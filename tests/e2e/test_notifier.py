@@ -125,10 +125,10 @@ def told():
     proxy = fleet.proxy()
     for tenant in ("acme", "globex"):
         proxy.add(tenant, fleet.instance(tenant))
-    proxy.hook, proxy.program = hook, Program(proxy.home)
+    proxy.hook, proxy.notified = hook, Program(proxy.home)
     secret = proxy.home / "hook.secret"
     secret.write_bytes(SECRET + b"\n")
-    proxy.both = {"command": proxy.program.path, "url": f"http://127.0.0.1:{hook.port}/hook", "secret": secret}
+    proxy.both = {"command": proxy.notified.path, "url": f"http://127.0.0.1:{hook.port}/hook", "secret": secret}
     notify(proxy, **proxy.both)
     proxy.ledger.mkdir(mode=0o700, exist_ok=True)
     proxy.initech, proxy.hooli = Chain(proxy, "initech"), Chain(proxy, "hooli")
@@ -169,7 +169,7 @@ def remembered(proxy, tenant, target):
 
 
 def both_have(proxy, tenant, n):
-    until(lambda: n in proxy.hook.numbers(tenant) and n in proxy.program.numbers(tenant), f"{tenant}/{n} is told to both", 20)
+    until(lambda: n in proxy.hook.numbers(tenant) and n in proxy.notified.numbers(tenant), f"{tenant}/{n} is told to both", 20)
 
 
 def test_a_crashed_cell_is_told_to_the_program_and_to_the_web_hook(told):
@@ -184,7 +184,7 @@ def test_a_crashed_cell_is_told_to_the_program_and_to_the_web_hook(told):
     assert headers["Content-Type"] == "application/json"
     assert headers["Idempotency-Key"] == f"acme/{record['n']}"
     assert headers["Sekisho-Signature"] == "sha256=" + hmac.digest(SECRET, body, "sha256").hex()
-    assert f"0 {body.decode()}" in told.program.lines(), "the same on standard input, and no argument"
+    assert f"0 {body.decode()}" in told.notified.lines(), "the same on standard input, and no argument"
 
 
 def test_the_program_inherits_nothing(told):
@@ -213,7 +213,7 @@ def test_break_glass_is_told_and_shouts_where_it_must(told):
     want = [(told.initech.write(event, **fields), urgency) for event, fields, urgency in cases]
     want = [(n, urgency) for n, urgency in want if urgency]
     both_have(told, "initech", want[-1][0])
-    for who in (told.hook, told.program):
+    for who in (told.hook, told.notified):
         got = [(notice["record"]["n"], notice["urgency"]) for notice in who.of("initech")]
         assert [pair for pair in got if pair[0] >= want[0][0]] == want, "in order, each once"
 
@@ -232,7 +232,7 @@ def test_what_fails_is_tried_again_in_order_and_holds_up_nobody_else(told):
     n = told.hooli.write("tampering", detail="meanwhile")
     both_have(told, "hooli", n)
     assert first not in told.hook.numbers("initech")
-    until(lambda: told.program.numbers("initech")[-3:] == [first, *rest], "the other target has them all the while")
+    until(lambda: told.notified.numbers("initech")[-3:] == [first, *rest], "the other target has them all the while")
     told.hook.refuse = set()
     until(lambda: told.hook.numbers("initech")[-3:] == [first, *rest], "in order, when it takes them", 10)
     assert f"initech/{first} is not delivered yet: notify_url answered with status 503" in told.log()
@@ -251,21 +251,21 @@ def test_a_web_hook_that_never_answers_holds_up_nobody_else(told):
 
 
 def test_a_program_that_never_ends_is_ended_with_its_children(told):
-    told.program.hanging.touch()
+    told.notified.hanging.touch()
     n = told.initech.write("tampering", detail="slow")
-    child = int(until(lambda: told.program.hanging.read_text().split(), "it hangs")[0])
+    child = int(until(lambda: told.notified.hanging.read_text().split(), "it hangs")[0])
     until(lambda: not runs(child), "ended after ten seconds", 15)
-    told.program.hanging.unlink()
+    told.notified.hanging.unlink()
     both_have(told, "initech", n)
     assert "notify_command did not end within 10 s" in told.log()
 
 
 def test_a_program_that_fails_is_called_again(told):
-    told.program.failing.touch()
+    told.notified.failing.touch()
     n = told.hooli.write("tampering", detail="not taken")
     until(lambda: "notify_command ended with status 3" in told.log(), "it failed")
-    assert n not in told.program.numbers("hooli")
-    told.program.failing.unlink()
+    assert n not in told.notified.numbers("hooli")
+    told.notified.failing.unlink()
     both_have(told, "hooli", n)
 
 
@@ -276,7 +276,7 @@ def test_nothing_is_lost_when_the_notifier_dies(told, how):
     seen = len(told.hook.numbers("hooli"))
     numbers = [told.hooli.write("tampering", detail=how) for _ in range(3)]
     until(lambda: f"hooli/{numbers[0]}" in [key for key, _ in told.hook.tries], "refused once")
-    until(lambda: told.program.numbers("hooli")[-3:] == numbers, "the program has them")
+    until(lambda: told.notified.numbers("hooli")[-3:] == numbers, "the program has them")
     # What was told a moment before it dies may be told again: here it has been written down.
     until(lambda: (remembered(told, "hooli", "url"), remembered(told, "hooli", "command")) == (numbers[0] - 1, numbers[-1]),
           "the cursors are on disk")
@@ -292,7 +292,7 @@ def test_nothing_is_lost_when_the_notifier_dies(told, how):
         told.start()
     told.hook.refuse = set()
     until(lambda: told.hook.numbers("hooli")[seen:] == numbers, "all, in order, each once", 15)
-    until(lambda: told.program.numbers("hooli")[-1] == numbers[-1], "the program hears the last one")
+    until(lambda: told.notified.numbers("hooli")[-1] == numbers[-1], "the program hears the last one")
 
 
 def test_a_repaired_log_is_told(told):
@@ -324,7 +324,7 @@ def test_the_cursors_are_private_and_the_only_thing_written(told):
 def test_without_a_readable_secret_nothing_is_posted(told):
     reset(told, **{**told.both, "secret": told.home / "absent"})
     n = told.hooli.write("tampering", detail="unsigned")
-    until(lambda: n in told.program.numbers("hooli"), "the program needs no secret")
+    until(lambda: n in told.notified.numbers("hooli"), "the program needs no secret")
     until(lambda: "notify_secret cannot be read" in told.log(), "it is said")
     assert n not in told.hook.numbers("hooli")
     reset(told)
@@ -358,7 +358,7 @@ def test_a_bad_address_is_not_used(told, url, why):
     reset(told, **{**told.both, "url": url})
     until(lambda: f"notify_url {why}" in told.log(), "it is said")
     n = told.hooli.write("tampering", detail=why)
-    until(lambda: n in told.program.numbers("hooli"), "the program is told nevertheless")
+    until(lambda: n in told.notified.numbers("hooli"), "the program is told nevertheless")
     reset(told)
     until(lambda: n in told.hook.numbers("hooli"), "nothing was lost")
 
@@ -380,7 +380,7 @@ def test_with_nobody_to_tell_it_sleeps_and_then_begins_at_the_end(told):
     reset(told)
     n = told.hooli.write("tampering", detail="somebody listens")
     both_have(told, "hooli", n)
-    assert missed not in told.hook.numbers("hooli") + told.program.numbers("hooli")
+    assert missed not in told.hook.numbers("hooli") + told.notified.numbers("hooli")
 
 
 def test_the_logs_verify_and_nobody_heard_of_another_tenant(told):

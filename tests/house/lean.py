@@ -7,7 +7,7 @@ import subprocess
 
 from house import SEKISHO, SESSION, run
 
-LIBRARIES = {"libssl.so.3", "libcrypto.so.3", "libevent_core-2.1.so.7", "libinih.so.1", "libc.so.6"}
+LIBRARIES = {"libssl.so.3", "libcrypto.so.3", "libevent_core-2.1.so.7", "libinih.so.1", "libseccomp.so.2", "libc.so.6"}
 # Of a build with sanitizers.
 INSTRUMENTS = re.compile(r"lib(asan|ubsan|m|rt|dl|pthread|resolv|gcc_s)\.so\.\d+|ld-linux.*")
 ENTRIES = {

@@ -239,6 +239,15 @@ def test_a_recipe_that_does_not_work(tree, old, new, words):
     expect("recipe", tree, "docs/audit.md", change, words)
 
 
+@pytest.mark.parametrize("path, old, new, words", [
+    ("docs/architecture.md", "| gate | **none** |", "| gate | all |", "is stale"),
+    ("proxy/run/sandbox.def", 'PROCESS("gate"', 'PROCESS("gates"', "gate is a process without a row"),
+    ("proxy/run/sandbox.def", 'channels sockets", "", 64', 'channels socket", "", 64', "operator has socket, which is no set"),
+])
+def test_a_process_that_is_confined_otherwise(tree, path, old, new, words):
+    expect("confinement", tree, path, lambda text: text.replace(old, new, 1), words)
+
+
 def test_every_check_is_entered(tree):
     scripts = {name(path).rsplit("/", 1)[1].removesuffix(".py") for path in ROOT.glob("tests/house/*.py")}
     entered = (HERE / "CMakeLists.txt").read_text().split("foreach(check ")[1].split(")")[0].split()
