@@ -68,13 +68,28 @@ static void session_drop(struct book *b, struct book_session *s) {
     free(s);
 }
 
+/* What a new file begins with. */
+static size_t book_carry(void *arg, const char *tenant, journal_carried_fn *each, void *each_arg) {
+    struct book *b = arg;
+    size_t count = book_carry_kept(b, tenant, each, each_arg);
+    struct book_session *s, *next;
+    HASH_ITER (hh, b->sessions, s, next) {
+        if (!s->durable || strcmp(s->key.tenant, tenant) != 0)
+            continue;
+        count++;
+        if (each)
+            each(each_arg, s->key.session, view_text(s->user), s->opened_wall_us);
+    }
+    return count;
+}
+
 static void on_loaded(void *arg, const char *tenant, uint64_t session, struct view user,
                       int64_t opened_wall_us) {
     session_add(arg, NULL, tenant, session, user, opened_wall_us, true);
 }
 
-struct book *book_new(const char *folder, int offset_minutes, book_answer_fn *answer, void *arg,
-                      struct moment now, char why[256]) {
+struct book *book_new(const char *folder, const struct journal_rules *rules, book_answer_fn *answer,
+                      void *arg, struct moment now, char why[256]) {
     struct book *b = calloc(1, sizeof *b);
     if (!b)
         abort();
@@ -82,7 +97,9 @@ struct book *book_new(const char *folder, int offset_minutes, book_answer_fn *an
     b->refusals_a_second = BOOK_REFUSALS;
     b->answer = answer;
     b->arg = arg;
-    b->journal = journal_new(folder, offset_minutes, why);
+    b->journal = journal_new(folder, rules, why);
+    if (b->journal)
+        journal_set_carry(b->journal, book_carry, b);
     if (!b->journal || !journal_load(b->journal, on_loaded, b, now, why))
         book_free(&b);
     return b;
@@ -104,9 +121,19 @@ void book_free(struct book **b) {
     *b = NULL;
 }
 
-void book_set_offset(struct book *b, int offset_minutes) {
+void book_set_rules(struct book *b, const struct journal_rules *rules) {
     MAGIC_CHECK(b, BOOK_MAGIC);
-    journal_set_offset(b->journal, offset_minutes);
+    journal_set_rules(b->journal, rules);
+}
+
+void book_tick(struct book *b, struct moment now) {
+    MAGIC_CHECK(b, BOOK_MAGIC);
+    journal_tick(b->journal, now);
+}
+
+void book_stop(struct book *b, struct moment now) {
+    MAGIC_CHECK(b, BOOK_MAGIC);
+    journal_stop(b->journal, now);
 }
 
 size_t book_open_sessions(const struct book *b) {
@@ -160,6 +187,12 @@ static const char *take_open(struct book *b, struct book_owner *owner, uint64_t 
         return "opened a session that is open";
     if (owner->open >= BOOK_SESSIONS_MAX)
         return "opened too many sessions";
+    if (b->refusing) {
+        remember_refused(owner, r->session);
+        if (request != 0)
+            b->answer(b->arg, owner, request, false);
+        return NULL;
+    }
     session_add(b, owner, tenant, r->session, record_user(r), now.wall_us, false);
     if (!book_post(b, owner, request, tenant, r, false, now))
         book_opened(b, tenant, owner, r->session, false);
@@ -198,6 +231,16 @@ const char *book_record(struct book *b, struct book_owner *owner, uint64_t reque
         book_post(b, owner, request, tenant, r, request == 0, now);
         return NULL;
     }
+}
+
+void book_say(struct book *b, const char *tenant, const struct record *r, struct moment now) {
+    MAGIC_CHECK(b, BOOK_MAGIC);
+    book_post(b, NULL, 0, tenant, r, true, now);
+}
+
+void book_refuse_opens(struct book *b, bool refuse) {
+    MAGIC_CHECK(b, BOOK_MAGIC);
+    b->refusing = refuse;
 }
 
 const char *book_resume(struct book *b, struct book_owner *owner, const char *tenant, uint64_t session) {

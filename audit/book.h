@@ -7,8 +7,7 @@
 #ifndef SEKISHO_BOOK_H
 #define SEKISHO_BOOK_H
 
-#include "clock.h"
-#include "record.h"
+#include "journal.h"
 
 #define BOOK_OWNER_MAGIC 0xB5D3170Au
 #define BOOK_REFUSED_MAX 256
@@ -34,10 +33,10 @@ struct book;
 typedef void book_answer_fn(void *arg, struct book_owner *owner, uint64_t request, bool durable);
 
 /* Opens the journal in the folder and loads it. Sessions found open belong to nobody. NULL with why. */
-struct book *book_new(const char *folder, int offset_minutes, book_answer_fn *answer, void *arg,
-                      struct moment now, char why[256]);
+struct book *book_new(const char *folder, const struct journal_rules *rules, book_answer_fn *answer,
+                      void *arg, struct moment now, char why[256]);
 void book_free(struct book **b);
-void book_set_offset(struct book *b, int offset_minutes);
+void book_set_rules(struct book *b, const struct journal_rules *rules);
 
 /* A record arrived: appended, answered after the next book_flush (at once when it cannot be written). request
  * 0: no answer wanted. tenant: a tenant id, or "" for the provider. NULL, or the rule of sessions that the
@@ -51,6 +50,10 @@ bool book_samples(struct book *b, const char *tenant, bool operators, const stru
 bool book_tell_samples(struct book *b, bool all, struct moment now);
 /* How many refusals a second a chain gets; at first BOOK_REFUSALS. */
 void book_set_sampling(struct book *b, uint32_t a_second);
+/* What the ledger itself has to say. */
+void book_say(struct book *b, const char *tenant, const struct record *r, struct moment now);
+/* While set, no session.open is taken: refused as if it could not be written. */
+void book_refuse_opens(struct book *b, bool refuse);
 /* The owner says that a session from before our restart is still open. NULL, or the rule it broke. */
 const char *book_resume(struct book *b, struct book_owner *owner, const char *tenant, uint64_t session);
 /* Closes what the owner had open, with that reason; nobody waits for its answers any more. */
@@ -60,6 +63,9 @@ void book_close_unclaimed(struct book *b, const char *reason, struct moment now)
 
 /* Makes what was appended durable and answers. */
 void book_flush(struct book *b);
+/* journal_tick and journal_stop, right after a flush. */
+void book_tick(struct book *b, struct moment now);
+void book_stop(struct book *b, struct moment now);
 /* Tries failed chains again and writes what was kept for them. True when none is failed any more. */
 bool book_recover(struct book *b, struct moment now);
 /* False while a chain is failed or broken; why: one of them. */

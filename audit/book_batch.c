@@ -73,13 +73,20 @@ static struct book_kept *keep_pop(struct book *b, struct book_tenant *t) {
     return k;
 }
 
-static void keep_back(struct book *b, struct book_tenant *t, struct book_kept *k) {
-    k->next = t->first;
-    t->first = k;
-    if (!t->last)
-        t->last = k;
-    t->kept++;
-    b->kept_bytes += k->len;
+size_t book_carry_kept(struct book *b, const char *tenant, journal_carried_fn *each, void *each_arg) {
+    size_t count = 0;
+    for (struct book_kept *k = tenant_get(b, tenant)->first; k; k = k->next) {
+        struct reader bytes = reader_of(view_of(k->bytes, k->len));
+        struct record r;
+        bool read = record_read(&bytes, &r);
+        assert(read); /* we wrote it */
+        if (!read || r.event != EVENT_SESSION_CLOSE)
+            continue;
+        count++;
+        if (each)
+            each(each_arg, r.session, view_of(NULL, 0), 0);
+    }
+    return count;
 }
 
 void book_free_tenants(struct book *b) {
@@ -151,16 +158,14 @@ bool book_post(struct book *b, struct book_owner *owner, uint64_t request, const
 
 static void write_kept(struct book *b, struct book_tenant *t, struct moment now) {
     while (t->first) {
-        struct book_kept *k = keep_pop(b, t);
-        struct reader bytes = reader_of(view_of(k->bytes, k->len));
+        /* In its place until it is appended: a file that begins just now carries it over. */
+        struct reader bytes = reader_of(view_of(t->first->bytes, t->first->len));
         struct record r;
         bool read = record_read(&bytes, &r);
         assert(read); /* we wrote it */
-        if (!read || !journal_append(b->journal, t->tenant, &r, now)) {
-            keep_back(b, t, k);
+        if (!read || !journal_append(b->journal, t->tenant, &r, now))
             return;
-        }
-        enqueue(b, (struct book_entry){t, NULL, 0, 0, k});
+        enqueue(b, (struct book_entry){t, NULL, 0, 0, keep_pop(b, t)});
     }
     t->dropping = false;
 }

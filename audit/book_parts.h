@@ -64,6 +64,7 @@ struct book {
     struct book_tenant *tenants;
     size_t kept_bytes;
     uint32_t refusals_a_second;
+    bool refusing; /* new sessions */
     size_t waiting;
     struct book_entry batch[BOOK_BATCH_MAX];
 };
@@ -76,6 +77,8 @@ struct book_tenant *book_tenant_get(struct book *b, const char *tenant);
 /* The owner's requests will not be answered. */
 void book_forget_owner(struct book *b, const struct book_owner *owner);
 void book_free_tenants(struct book *b);
+/* As journal_carry_fn, for the sessions whose closing is kept in memory: the log still has them open. */
+size_t book_carry_kept(struct book *b, const char *tenant, journal_carried_fn *each, void *each_arg);
 /* The flush that held the session's open record is over. */
 void book_opened(struct book *b, const char *tenant, struct book_owner *owner, uint64_t session,
                  bool durable);

@@ -293,3 +293,37 @@ bool files_void_fits(int folder_fd, unsigned number, const struct files_void *v)
     char sha256[65];
     return files_hash(folder_fd, number, v->bytes, sha256) && strcmp(sha256, v->sha256) == 0;
 }
+
+/* --- the end --- */
+
+static struct view last_line_of(const uint8_t *bytes, size_t len) {
+    while (len > 0 && bytes[len - 1] != '\n')
+        len--; /* half a line */
+    if (len == 0)
+        return view_of(NULL, 0);
+    size_t start = len - 1;
+    while (start > 0 && bytes[start - 1] != '\n')
+        start--;
+    return view_of(bytes + start, len - 1 - start);
+}
+
+bool files_last_line(int folder_fd, unsigned number, unsigned last, uint8_t *buffer, size_t cap,
+                     struct view *line) {
+    struct files_void v;
+    struct stat s;
+    files_void(folder_fd, number, last, &v);
+    int fd = open_number(folder_fd, number);
+    if (fd < 0 || fstat(fd, &s) != 0) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    uint64_t end = (uint64_t)s.st_size > v.bytes ? (uint64_t)s.st_size - v.bytes : 0;
+    size_t want = end < cap ? (size_t)end : cap;
+    ssize_t n = pread(fd, buffer, want, (off_t)(end - want));
+    *line = n > 0 ? last_line_of(buffer, (size_t)n) : view_of(NULL, 0);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return n >= 0;
+}

@@ -38,6 +38,10 @@ struct files_void {
 };
 /* As the files behind it, up to number `last`, say. */
 void files_void(int folder_fd, unsigned number, unsigned last, struct files_void *out);
+/* The last whole record of a file, in a buffer of more than RECORD_LINE_MAX bytes; empty when it has none.
+ * False with errno. */
+bool files_last_line(int folder_fd, unsigned number, unsigned last, uint8_t *buffer, size_t cap,
+                     struct view *line);
 /* SHA-256 of the last `bytes` of a file, as text. False when it is shorter or cannot be read. */
 bool files_hash(int folder_fd, unsigned number, uint64_t bytes, char sha256[65]);
 /* Whether the file still ends in exactly those bytes. */

@@ -38,7 +38,7 @@ static int take_folder(const char *folder, char why[256]) {
     return fd;
 }
 
-struct journal *journal_new(const char *folder, int offset_minutes, char why[256]) {
+struct journal *journal_new(const char *folder, const struct journal_rules *rules, char why[256]) {
     int fd = take_folder(folder, why);
     if (fd < 0)
         return NULL;
@@ -50,7 +50,7 @@ struct journal *journal_new(const char *folder, int offset_minutes, char why[256
     }
     j->magic = JOURNAL_MAGIC;
     j->folder = fd;
-    j->offset_minutes = offset_minutes;
+    j->rules = *rules;
     return j;
 }
 
@@ -71,9 +71,15 @@ void journal_free(struct journal **j) {
     *j = NULL;
 }
 
-void journal_set_offset(struct journal *j, int offset_minutes) {
+void journal_set_rules(struct journal *j, const struct journal_rules *rules) {
     MAGIC_CHECK(j, JOURNAL_MAGIC);
-    j->offset_minutes = offset_minutes;
+    j->rules = *rules;
+}
+
+void journal_set_carry(struct journal *j, journal_carry_fn *carry, void *arg) {
+    MAGIC_CHECK(j, JOURNAL_MAGIC);
+    j->carry = carry;
+    j->carry_arg = arg;
 }
 
 static void touch(struct journal *j, struct chain *c) {
@@ -90,6 +96,7 @@ bool journal_append(struct journal *j, const char *tenant, const struct record *
     struct chain *c = chain_get(j, tenant);
     if (!c)
         return false;
+    j->now = now;
     if (!c->failed && !c->broken) {
         touch(j, c);
         if (chain_append(j, c, r, now))
@@ -109,7 +116,7 @@ void journal_flush(struct journal *j, journal_settled_fn *settled, void *arg) {
         struct chain *next = c->next_touched;
         c->next_touched = NULL;
         c->touched = false;
-        bool durable = !c->failed && chain_sync(j, c);
+        bool durable = !c->failed && chain_settle(j, c);
         if (j->open_files > FILES_OPEN_MAX)
             chain_close(j, c);
         settled(arg, c->tenant, durable);

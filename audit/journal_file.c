@@ -69,22 +69,19 @@ void chain_break(struct chain *c, const char *format, ...) {
     errno = saved;
 }
 
-static int open_folder(struct journal *j, const struct chain *c, bool make) {
+int chain_folder(struct journal *j, const struct chain *c, bool make) {
     const char *name = files_folder(c->tenant);
     if (make && mkdirat(j->folder, name, 0700) != 0 && errno != EEXIST)
         return -1;
     return openat(j->folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-bool chain_open(struct journal *j, struct chain *c) {
-    if (c->fd >= 0)
-        return true;
-    bool make = c->file == 0;
-    int folder = open_folder(j, c, make);
+static bool open_file(struct journal *j, struct chain *c, unsigned number, bool make) {
+    int folder = chain_folder(j, c, number == 1 && make);
     if (folder < 0)
         return false;
     char name[FILES_NAME_MAX];
-    files_name(make ? 1 : c->file, name);
+    files_name(number, name);
     c->fd = openat(folder, name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | (make ? O_CREAT | O_EXCL : 0),
                    0600);
     int saved = errno;
@@ -92,11 +89,27 @@ bool chain_open(struct journal *j, struct chain *c) {
     errno = saved;
     if (c->fd < 0)
         return false;
-    if (make) {
-        c->file = 1;
-        c->name_synced = false;
-    }
     j->open_files++;
+    return true;
+}
+
+bool chain_open(struct journal *j, struct chain *c) {
+    return c->fd >= 0 || open_file(j, c, c->file, false);
+}
+
+bool chain_open_next(struct journal *j, struct chain *c) {
+    chain_close(j, c);
+    if (c->file >= FILES_NUMBER_MAX) {
+        errno = EFBIG;
+        return false;
+    }
+    if (!open_file(j, c, c->file + 1, true))
+        return false;
+    c->file++;
+    if (c->first_file == 0)
+        c->first_file = c->file;
+    c->name_synced = false;
+    c->end.size = c->durable.size = 0;
     return true;
 }
 
@@ -137,10 +150,21 @@ static bool write_whole(int fd, struct view v) {
     return true;
 }
 
-bool chain_append(struct journal *j, struct chain *c, const struct record *r, struct moment now) {
+/* The chain has grown by a line. */
+static void count_line(struct journal *j, struct chain *c, struct view line, struct moment now) {
+    c->end.n++;
+    c->end.size += line.len;
+    verify_hash(view_of(line.at, line.len - 1), c->end.head);
+    c->day = zone_day(&j->rules.zone, now.wall_us);
+    if (c->end.n == c->end.checkpoint + 1)
+        c->uncovered_us = now.mono_us;
+}
+
+bool chain_write(struct journal *j, struct chain *c, const struct record *r, struct moment now) {
     uint8_t bytes[RECORD_LINE_MAX];
     struct writer line = writer_of(bytes, sizeof bytes);
-    record_json(&line, r, c->tenant, c->end.n + 1, now.wall_us, j->offset_minutes, c->end.head);
+    record_json(&line, r, c->tenant, c->end.n + 1, now.wall_us, zone_minutes(&j->rules.zone, now.wall_us),
+                c->end.head);
     writer_u8(&line, '\n');
     assert(!line.bad); /* record_json.c proves that every record fits */
     bool was_open = c->fd >= 0;
@@ -154,15 +178,13 @@ bool chain_append(struct journal *j, struct chain *c, const struct record *r, st
         chain_fail(c, "writing failed: %s", strerror(errno));
         return false;
     }
-    c->end.n++;
-    c->end.size += line.len;
-    verify_hash(view_of(bytes, line.len - 1), c->end.head);
+    count_line(j, c, writer_view(&line), now);
     return true;
 }
 
 /* A new file's name is an entry of its folder, and the folder's of ours: both must be on disk too. */
 static bool sync_names(struct journal *j, struct chain *c) {
-    int folder = open_folder(j, c, false);
+    int folder = chain_folder(j, c, false);
     bool good = folder >= 0 && fsync(folder) == 0 && fsync(j->folder) == 0;
     int saved = errno;
     if (folder >= 0)
@@ -180,5 +202,6 @@ bool chain_sync(struct journal *j, struct chain *c) {
     }
     c->name_synced = true;
     c->durable = c->end;
+    c->void_count = 0; /* they were declared in this file, or there were none */
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * See journal.h: reading the chains at start, setting a torn line aside, and trying failed chains again.
+ * See journal.h: reading the chains at start. What was open when a file began is told by its first records,
+ * so that only the last file need be read; the older ones are `audit verify`'s.
  */
 #include "clock.h"
 #include "files.h"
@@ -18,8 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LOADING_MAGIC 0x8E25F4D7u
@@ -35,6 +34,9 @@ struct open_session {
 struct loading {
     uint32_t magic;
     struct chain *chain;
+    struct files_span span;
+    unsigned top;    /* the last file that has a record; 0: none */
+    int64_t last_us; /* of the last record */
     struct verify verify;
     struct open_session *open;
 };
@@ -45,17 +47,6 @@ static void forget_sessions(struct loading *l) {
         HASH_DEL(l->open, s);
         free(s);
     }
-}
-
-/* What clock_rfc3339 wrote, back into microseconds; 0 when it is not that. */
-static int64_t read_time(const char *text) {
-    int milliseconds = 0, used = 0, offset = 0;
-    struct tm t = {0};
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
-    if (!rest || sscanf(rest, ".%3d%n", &milliseconds, &used) != 1 ||
-        !clock_parse_offset(view_text(rest + used), &offset))
-        return 0;
-    return ((int64_t)timegm(&t) - (int64_t)offset * 60) * 1000000 + (int64_t)milliseconds * 1000;
 }
 
 /* Keeps the table of sessions that have an open record and no close yet. */
@@ -72,131 +63,175 @@ static void note_session(struct loading *l, const json_t *object) {
         HASH_DEL(l->open, s);
         free(s);
     }
-    if (event != EVENT_SESSION_OPEN || s || !(s = calloc(1, sizeof *s)))
+    bool carried = event == EVENT_SESSION_CARRIED;
+    if ((event != EVENT_SESSION_OPEN && !carried) || s || !(s = calloc(1, sizeof *s)))
         return;
-    const json_t *user = json_object_get(object, "user");
+    const char *user = json_string_value(json_object_get(object, "user"));
+    const char *time = json_string_value(json_object_get(object, carried ? "opened" : "time"));
     s->session = session;
-    s->opened_wall_us = read_time(json_string_value(json_object_get(object, "time")));
-    snprintf(s->user, sizeof s->user, "%s", json_is_string(user) ? json_string_value(user) : "");
+    if (!time || !clock_parse_rfc3339(view_text(time), &s->opened_wall_us))
+        s->opened_wall_us = 0;
+    snprintf(s->user, sizeof s->user, "%s", user ? user : "");
     HASH_ADD(hh, l->open, session, sizeof session, s);
 }
 
-static void load_lines(struct loading *l, struct lines *lines, const char *name, bool last) {
+static void note(struct loading *l, const json_t *object) {
+    const char *event = json_string_value(json_object_get(object, "event"));
+    if (event && strcmp(event, event_name(EVENT_LEDGER_CHECKPOINT)) == 0)
+        l->chain->end.checkpoint = l->verify.report.records;
+    const char *time = json_string_value(json_object_get(object, "time"));
+    if (time && clock_parse_rfc3339(view_text(time), &l->last_us))
+        note_session(l, object);
+}
+
+static void load_lines(struct loading *l, struct lines *lines, unsigned number, bool top) {
     struct view line;
     enum lines_state state = LINES_ONE;
     while ((l->verify.report.good || l->verify.unsettled) &&
            (state = lines_next(lines, &line)) == LINES_ONE) {
         json_t *object = verify_object(&l->verify, line);
         if (object)
-            note_session(l, object);
+            note(l, object);
         json_decref(object);
     }
-    bool tail = state == LINES_END && lines_tail(lines).len > 0;
     if (state == LINES_LONG)
         verify_fault(&l->verify, "the line is longer than any record");
     else if (state == LINES_FAILED)
-        verify_fault(&l->verify, "%s cannot be read: %s", name, strerror(errno));
-    else if (tail && !last)
-        verify_fault(&l->verify, "%s is not the last file and ends in the middle of a line", name);
-    l->chain->torn = tail && last;
+        verify_fault(&l->verify, "file %u cannot be read: %s", number, strerror(errno));
+    else if (state == LINES_END && lines_tail(lines).len > 0 && !top)
+        verify_fault(&l->verify, "a file that is not the last ends in the middle of a line");
     l->chain->end.size = lines_offset(lines);
 }
 
-static void load_file(struct loading *l, int folder, unsigned number, bool last) {
-    char name[FILES_NAME_MAX];
-    files_name(number, name);
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct lines *lines = fd >= 0 ? lines_new(fd) : NULL;
+static void load_file(struct loading *l, int folder, unsigned number) {
+    struct lines *lines = files_lines(folder, number, l->span.last);
     if (!lines) {
-        verify_fault(&l->verify, "%s cannot be read: %s", name, strerror(errno));
-        if (fd >= 0)
-            close(fd);
+        verify_fault(&l->verify, "file %u cannot be read: %s", number, strerror(errno));
         return;
     }
-    /* A flush that failed before a restart leaves pages in memory that look written: read what the disk has.
-     */
-    if (last)
-        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    load_lines(l, lines, name, last);
+    load_lines(l, lines, number, number == l->top);
     lines_free(&lines);
 }
 
-/* The torn line as <file>.torn-<the number it would have had>; appended to, should there be one already. */
-static bool copy_tail(int folder, const struct chain *c) {
-    char name[FILES_NAME_MAX], aside[64];
-    files_name(c->file, name);
-    snprintf(aside, sizeof aside, "%s.torn-%" PRIu64, name, c->durable.n + 1);
-    uint8_t bytes[RECORD_LINE_MAX];
-    int from = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    int to = openat(folder, aside, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    ssize_t len = from >= 0 ? pread(from, bytes, sizeof bytes, (off_t)c->durable.size) : -1;
-    bool good =
-        to >= 0 && len >= 0 && write(to, bytes, (size_t)len) == len && fsync(to) == 0 && fsync(folder) == 0;
-    int saved = errno;
-    if (from >= 0)
-        close(from);
-    if (to >= 0)
-        close(to);
-    errno = saved;
-    return good;
+/* A flush that failed before a restart leaves pages in memory that look written: read what the disk has. */
+static void forget_pages(int folder, unsigned number) {
+    char name[FILES_NAME_MAX];
+    files_name(number, name);
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
 }
 
-static bool set_aside(struct journal *j, struct chain *c) {
-    if (!c->torn)
-        return true;
-    int folder = openat(j->folder, files_folder(c->tenant), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool good = folder >= 0 && copy_tail(folder, c);
-    int saved = errno;
-    if (folder >= 0)
-        close(folder);
-    errno = saved;
-    if (good)
-        c->torn = false;
-    return good;
+/* --- which files have to be read --- */
+
+static bool event_is(const json_t *object, enum audit_event e) {
+    const char *event = json_string_value(json_object_get(object, "event"));
+    return event && strcmp(event, event_name(e)) == 0;
 }
 
-/* Opens the file anew and cuts what follows the last durable line. */
-static bool cut_back(struct journal *j, struct chain *c) {
-    chain_close(j, c);
-    struct stat s;
-    if (!set_aside(j, c) || !chain_open(j, c) || fstat(c->fd, &s) != 0) {
-        chain_fail(c, "the file cannot be opened: %s", strerror(errno));
-        return false;
+/* What a file's first records say. left: sessions still to be told; -1: not known yet. */
+static bool beginning_goes_on(const json_t *object, json_int_t *left) {
+    if (*left > 0 && event_is(object, EVENT_SESSION_CARRIED)) {
+        --*left;
+        return *left > 0;
     }
-    if ((uint64_t)s.st_size < c->durable.size) {
-        chain_break(c, "the file lost %ju durable bytes", (uintmax_t)(c->durable.size - (uint64_t)s.st_size));
+    if (*left >= 0)
         return false;
-    }
-    if (ftruncate(c->fd, (off_t)c->durable.size) != 0) {
-        chain_fail(c, "the file cannot be cut: %s", strerror(errno));
-        return false;
-    }
-    c->end = c->durable;
-    return true;
+    if (json_integer_value(json_object_get(object, "n")) == 1)
+        *left = 0; /* nothing was before it */
+    else if (event_is(object, EVENT_LEDGER_ROTATED))
+        *left = json_integer_value(json_object_get(object, "count"));
+    else
+        return event_is(object, EVENT_LEDGER_REPAIRED);
+    return *left > 0;
 }
 
-static void repair(struct journal *j, struct chain *c, struct moment now) {
-    char detail[96];
-    snprintf(detail, sizeof detail, "a torn line behind record %" PRIu64 " was set aside", c->durable.n);
-    struct record r;
-    record_begin(&r, EVENT_LEDGER_REPAIRED, 0);
-    record_text(&r, FIELD_DETAIL, view_text(detail));
-    if (cut_back(j, c) && chain_append(j, c, &r, now) && chain_sync(j, c))
-        log_warning("the log of %s: %s", files_folder(c->tenant), detail);
+/* Whether a file tells of everything that was open when it began. *any: it has a record. */
+static bool stands_alone(int folder, unsigned number, unsigned last, bool *any) {
+    struct view line;
+    json_int_t left = -1;
+    bool more = true;
+    struct lines *lines = files_lines(folder, number, last);
+    *any = false;
+    while (lines && more && lines_next(lines, &line) == LINES_ONE) {
+        json_t *object = json_loadb((const char *)line.at, line.len, 0, NULL);
+        *any = true;
+        more = beginning_goes_on(object, &left);
+        json_decref(object);
+    }
+    lines_free(&lines);
+    return left == 0;
+}
+
+/* The first file to read; l->top is set to the last one that has a record. */
+static unsigned find_start(struct loading *l, int folder) {
+    for (unsigned i = l->span.last; i >= l->span.first && i > 0; i--) {
+        bool any, alone = stands_alone(folder, i, l->span.last, &any);
+        if (any && l->top == 0)
+            l->top = i;
+        if (alone)
+            return i;
+    }
+    return l->span.first;
+}
+
+/* The file before the first that is read must end in the record that this one follows. */
+static void check_before(struct loading *l, int folder, unsigned start) {
+    uint8_t buffer[RECORD_LINE_MAX + 1], hash[32];
+    struct view line = {NULL, 0};
+    for (unsigned i = start - 1; i >= l->span.first && i > 0 && line.len == 0; i--)
+        if (!files_last_line(folder, i, l->span.last, buffer, sizeof buffer, &line))
+            return; /* audit verify's business */
+    if (line.len == 0)
+        return;
+    verify_hash(line, hash);
+    if (memcmp(hash, l->verify.first_prev, sizeof hash) == 0 || !l->verify.report.good)
+        return;
+    verify_fault(&l->verify, "file %u does not follow the one before it", start);
+    l->verify.report.bad_record = l->verify.report.first;
 }
 
 static void load_files(struct loading *l, int folder) {
-    struct files_span span;
     char why[256];
-    if (!files_span(folder, &span, why))
+    if (!files_span(folder, &l->span, why)) {
         verify_fault(&l->verify, "%s", why);
-    unsigned count = span.last;
-    for (unsigned i = 1; i <= count && (l->verify.report.good || l->verify.unsettled); i++)
-        load_file(l, folder, i, i == count);
-    l->chain->file = count;
-    l->chain->end.n = l->verify.report.records;
-    memcpy(l->chain->end.head, l->verify.report.head, sizeof l->chain->end.head);
-    l->chain->durable = l->chain->end;
+        return;
+    }
+    if (l->span.last == 0)
+        return;
+    forget_pages(folder, l->span.last);
+    unsigned start = find_start(l, folder);
+    if (l->top == 0 && l->span.first > 1)
+        verify_fault(&l->verify, "there are files, but no record in them");
+    if (start > 1 && l->top > 0)
+        verify_begin_later(&l->verify, l->chain->tenant);
+    for (unsigned i = start; i <= l->top && (l->verify.report.good || l->verify.unsettled); i++)
+        load_file(l, folder, i);
+    if (start > l->span.first && l->top > 0)
+        check_before(l, folder, start);
+}
+
+/* What the files say, and which ends of theirs nobody has declared void yet. */
+static bool take_files(struct journal *j, struct loading *l, struct moment now) {
+    struct chain *c = l->chain;
+    c->first_file = l->span.first;
+    c->end.n = l->verify.report.records;
+    memcpy(c->end.head, l->verify.report.head, sizeof c->end.head);
+    c->day = l->last_us > 0 ? zone_day(&j->rules.zone, l->last_us) : INT64_MIN;
+    c->uncovered_us = now.mono_us;
+    c->durable = c->end;
+    unsigned from = l->top > 0 ? l->top : l->span.first;
+    for (unsigned i = from; i > 0 && i <= l->span.last; i++) {
+        c->file = i;
+        c->finished = c->anew = false;
+        if (i > from)
+            c->durable.size = 0;
+        if (!chain_ready(j, c, false))
+            return false;
+    }
+    return true;
 }
 
 static void load_chain(struct journal *j, const char *tenant, int folder, journal_open_session_fn *told,
@@ -209,13 +244,17 @@ static void load_chain(struct journal *j, const char *tenant, int folder, journa
     struct loading l = {.magic = LOADING_MAGIC, .chain = c};
     verify_begin(&l.verify, tenant);
     load_files(&l, folder);
-    if (!l.verify.report.good)
+    if (!l.verify.report.good) {
         chain_break(c, "record %" PRIu64 ": %s", l.verify.report.bad_record, l.verify.report.why);
-    else if (c->torn)
-        repair(j, c, now);
-    if (!c->broken)
+        c->first_file = l.span.first;
+        c->file = l.span.last;
+    } else {
         for (struct open_session *s = l.open; s; s = s->hh.next)
             told(arg, tenant, s->session, view_text(s->user), s->opened_wall_us);
+        if (take_files(j, &l, now) && c->void_count > 0 && chain_begin(j, c, now))
+            chain_sync(j, c);
+        chain_close(j, c);
+    }
     forget_sessions(&l);
 }
 
@@ -244,33 +283,4 @@ bool journal_load(struct journal *j, journal_open_session_fn *open_session, void
     }
     closedir(all);
     return true;
-}
-
-static bool recover_chain(struct journal *j, struct chain *c, struct moment now) {
-    uint64_t lost = c->end.n - c->durable.n + c->refused;
-    char why[sizeof c->why];
-    snprintf(why, sizeof why, "%s", c->why);
-    if (!cut_back(j, c))
-        return false;
-    struct record r;
-    record_begin(&r, EVENT_LEDGER_FAILED, 0);
-    record_text(&r, FIELD_CAUSE, view_text(why));
-    record_number(&r, FIELD_TIMES, lost);
-    if (!chain_append(j, c, &r, now) || !chain_sync(j, c)) {
-        c->refused = lost;
-        c->end = c->durable;
-        return false;
-    }
-    c->failed = false;
-    c->refused = 0;
-    log_info("the log of %s is written again", files_folder(c->tenant));
-    return true;
-}
-
-size_t journal_recover(struct journal *j, struct moment now) {
-    size_t failed = 0;
-    for (struct chain *c = j->chains; c; c = c->hh.next)
-        if (c->failed && !c->broken && !recover_chain(j, c, now))
-            failed += c->broken ? 0 : 1;
-    return failed;
 }

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "text.h"
 
+#include <stdio.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t id) {
@@ -29,6 +30,20 @@ void clock_rfc3339(struct writer *w, int64_t wall_us, int offset_minutes) {
     }
     int size = offset_minutes < 0 ? -offset_minutes : offset_minutes;
     writer_format(w, "%c%02d:%02d", offset_minutes < 0 ? '-' : '+', size / 60, size % 60);
+}
+
+bool clock_parse_rfc3339(struct view v, int64_t *wall_us) {
+    char text[40];
+    int milliseconds = 0, used = 0, offset = 0;
+    struct tm t = {0};
+    if (!view_copy_text(v, text, sizeof text))
+        return false;
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &t);
+    if (!rest || sscanf(rest, ".%3d%n", &milliseconds, &used) != 1 || milliseconds < 0 ||
+        !clock_parse_offset(view_text(rest + used), &offset))
+        return false;
+    *wall_us = ((int64_t)timegm(&t) - (int64_t)offset * 60) * 1000000 + (int64_t)milliseconds * 1000;
+    return true;
 }
 
 bool clock_parse_offset(struct view v, int *offset_minutes) {

@@ -16,6 +16,8 @@ struct moment {
 struct moment clock_now(void);
 /* RFC 3339 with milliseconds and the offset, "2026-11-24T21:30:00.123+09:00" or "...Z" for offset 0. */
 void clock_rfc3339(struct writer *w, int64_t wall_us, int offset_minutes);
+/* What clock_rfc3339 wrote. */
+bool clock_parse_rfc3339(struct view v, int64_t *wall_us);
 /* "+09:00", "-03:30", "Z" or "UTC" into minutes. */
 bool clock_parse_offset(struct view v, int *offset_minutes);
 

@@ -5,11 +5,11 @@
  * file, line and what was expected.
  */
 #include "settings.h"
-#include "clock.h"
 #include "directory.h"
 #include "magic.h"
 #include "setting.h"
 #include "text.h"
+#include "zone.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -184,11 +184,10 @@ static bool set_value(struct settings *out, enum setting_index at, struct view v
     const struct setting *setting = &setting_table[at];
     void *place = (uint8_t *)out + setting->offset;
     struct view bad;
-    int minutes;
     if (at == SETTING_AT_domain)
         return set_domain(setting, value, place);
     if (at == SETTING_AT_time_zone)
-        return clock_parse_offset(value, &minutes) && set_text(setting, value, place);
+        return zone_valid(value) && set_text(setting, value, place);
     switch (setting->kind) {
     case SETTING_IS_TEXT:
         return set_text(setting, value, place);
@@ -312,5 +311,13 @@ bool settings_load(const char *path, struct settings *out, char *text, size_t ca
         snprintf(error->text, sizeof error->text, "the configuration is longer than %zu bytes", cap - 1);
         return false;
     }
-    return settings_parse(view_of(text, *len), path, out, error);
+    if (!settings_parse(view_of(text, *len), path, out, error))
+        return false;
+    /* Asked here and not in parsing: not every process that parses may read the system's files. */
+    if (!zone_known(view_text(out->time_zone))) {
+        snprintf(error->text, sizeof error->text, "time_zone: the system knows no zone \"%.64s\"",
+                 out->time_zone);
+        return false;
+    }
+    return true;
 }

@@ -5,12 +5,13 @@
  * next. Owns the log's folder and is the only process that writes there; reaches no network. Its peers are
  * our own processes, cells among them that may have been taken over: whose session it is and which tenant's
  * is known from the channel, never from the message; a peer that breaks a rule is ended. The rules about
- * sessions are audit/book.h's.
+ * sessions are audit/book.h's. Holds the key that signs the log (ledger.key), read before anything else.
  */
 #include "book.h"
 #include "bucket.h"
 #include "clock.h"
 #include "files.h"
+#include "ledger_clock.h"
 #include "log.h"
 #include "magic.h"
 #include "role.h"
@@ -29,6 +30,7 @@
 #define PAUSE_MS 100           /* for a tenant's process that sends too much */
 #define FLOOD_US 10000000      /* a flood is told once in so long, with its count */
 #define TENANT_SLOTS 4096
+#define TICK_MS 1000
 #define GRACE_MS 2000 /* for cells to say what is still open, after a restart of the ledger alone */
 
 struct peer {
@@ -46,9 +48,12 @@ struct peer {
 struct ledger {
     uint32_t magic;
     struct book *book;
-    struct event *flush, *retry, *grace, *samples;
+    struct event *flush, *retry, *grace, *samples, *tick;
     struct buckets *rates; /* records a second, of a tenant's cells and of its operators' */
     const struct settings *settings;
+    struct journal_rules rules;
+    struct checkpoint_key *key;
+    struct ledger_clock clock;
     LIST_HEAD(, peer) peers;
     struct peer supervisor;
     char told[256]; /* why it is not well, as last told to the supervisor; "" for well */
@@ -61,6 +66,10 @@ struct ledger {
 static void tell_state(struct ledger *l) {
     char why[256];
     bool healthy = book_healthy(l->book, why);
+    if (healthy && l->clock.refuses) {
+        healthy = false;
+        snprintf(why, sizeof why, "the clock is not synchronised");
+    }
     bool first = !l->told_once;
     stats_set(STATS_LEDGER_HEALTHY, healthy);
     if (!role_supervisor() || (!first && strcmp(why, l->told) == 0))
@@ -95,9 +104,21 @@ static void flush_now(struct ledger *l) {
         stats_time(STATS_FLUSH_TIME, clock_now().mono_us - began_us);
     l->due = 0;
     stats_set(STATS_LEDGER_BACKLOG, 0);
+    char why[256];
     tell_state(l);
-    if (l->told[0] && !l->retry)
+    if (!book_healthy(l->book, why) && !l->retry)
         l->retry = role_timer(RETRY_MS, true, on_retry, l);
+}
+
+/* Nothing waits for a flush between two turns of the loop but what flush_soon will take. */
+static void on_tick(evutil_socket_t fd, short what, void *arg) {
+    struct ledger *l = arg;
+    MAGIC_CHECK(l, LEDGER_MAGIC);
+    struct moment now = clock_now();
+    ledger_clock_look(&l->clock, l->book, now);
+    book_flush(l->book);
+    book_tick(l->book, now);
+    flush_now(l);
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *arg) {
@@ -295,17 +316,27 @@ static void on_samples(evutil_socket_t fd, short what, void *arg) {
         flush_soon(l);
 }
 
-static void open_log(struct ledger *l, const struct settings *s, int offset_minutes) {
+static bool read_key(struct ledger *l, const struct settings *s, char why[256]) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/" CHECKPOINT_KEY_FILE, s->state_dir);
+    l->key = checkpoint_key_read(path, why);
+    l->rules.key = l->key;
+    return l->key != NULL;
+}
+
+static void open_log(struct ledger *l, const struct settings *s) {
     char why[256];
     l->flush = event_new(role_base(), -1, 0, on_flush, l);
     if (!l->flush)
         abort();
-    l->book = book_new(s->ledger_dir, offset_minutes, on_answer, l, clock_now(), why);
+    if (read_key(l, s, why))
+        l->book = book_new(s->ledger_dir, &l->rules, on_answer, l, clock_now(), why);
     if (l->book) {
         l->rates = buckets_new(TENANT_SLOTS);
         if (!l->rates)
             abort();
         l->samples = role_timer(SAMPLES_MS, true, on_samples, l);
+        l->tick = role_timer(TICK_MS, true, on_tick, l);
         return;
     }
     log_error("the session log cannot be opened, so no session is let in: %s", why);
@@ -313,17 +344,25 @@ static void open_log(struct ledger *l, const struct settings *s, int offset_minu
     role_leave();
 }
 
+static void take_rules(struct ledger *l, const struct settings *s) {
+    if (!zone_take(view_text(s->time_zone), &l->rules.zone))
+        log_error("time_zone \"%s\" cannot be read: times stay in the zone they are in", s->time_zone);
+    l->rules.checkpoint_records = s->checkpoint_records;
+    l->rules.checkpoint_us = (int64_t)s->checkpoint_interval * 1000;
+    l->rules.rotate_bytes = s->rotate_bytes;
+    l->rules.retention_days = s->retention_days;
+    l->clock.refuse = strcmp(s->clock_unsynchronised, "refuse") == 0;
+}
+
 static void on_settings(void *arg, const struct settings *s) {
     struct ledger *l = arg;
     MAGIC_CHECK(l, LEDGER_MAGIC);
-    int offset = 0;
-    if (!clock_parse_offset(view_text(s->time_zone), &offset))
-        log_error("time_zone \"%s\" is not an offset: times are in UTC", s->time_zone);
+    take_rules(l, s);
     l->settings = s;
     if (l->book)
-        book_set_offset(l->book, offset);
+        book_set_rules(l->book, &l->rules);
     else if (!l->failed)
-        open_log(l, s, offset);
+        open_log(l, s);
     if (l->book)
         book_set_sampling(l->book, s->refused_log_rate);
 }
@@ -335,6 +374,7 @@ static void on_go(void *arg, bool fresh) {
         return;
     if (fresh)
         book_close_unclaimed(l->book, "node restart", clock_now());
+    ledger_clock_look(&l->clock, l->book, clock_now());
     flush_now(l);
 }
 
@@ -359,6 +399,7 @@ static void ledger_end(struct ledger *l) {
     if (l->book) {
         book_tell_samples(l->book, true, clock_now());
         book_flush(l->book);
+        book_stop(l->book, clock_now());
     }
     while (!LIST_EMPTY(&l->peers)) {
         struct peer *p = LIST_FIRST(&l->peers);
@@ -368,12 +409,13 @@ static void ledger_end(struct ledger *l) {
             event_free(p->pause);
         free(p);
     }
-    struct event *events[] = {l->flush, l->retry, l->grace, l->samples};
+    struct event *events[] = {l->flush, l->retry, l->grace, l->samples, l->tick};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i])
             event_free(events[i]);
     book_free(&l->book);
     buckets_free(&l->rates);
+    checkpoint_key_free(&l->key);
 }
 
 int ledger_main(void) {

@@ -3,95 +3,10 @@
  * The journal on real files: what is told durable is there, in order, and linked; what failed is not; and
  * nobody else writes in it unnoticed.
  */
-#include "journal.h"
-#include "log_fixture.h"
-#include "verify.h"
+#include "journal_fixture.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-
-#define ACME "acme/00000001.jsonl"
-
-static struct journal *journal;
-static char settled[256]; /* "acme+globex-": what the last flush said */
-static char found[512];   /* sessions the last load found open */
-static int sync_errors;   /* how many of the next flushes fail */
-
-/* The C library's, for the journal as well: a disk that fails when told to. */
-int fdatasync(int fd) {
-    if (sync_errors > 0) {
-        sync_errors--;
-        errno = EIO;
-        return -1;
-    }
-    return fsync(fd);
-}
-
-static void on_settled(void *arg, const char *tenant, bool durable) {
-    size_t len = strlen(settled);
-    snprintf(settled + len, sizeof settled - len, "%s%c", tenant, durable ? '+' : '-');
-}
-
-static const char *flush(void) {
-    settled[0] = 0;
-    journal_flush(journal, on_settled, NULL);
-    return settled;
-}
-
-static void on_open(void *arg, const char *tenant, uint64_t session, struct view user,
-                    int64_t opened_wall_us) {
-    size_t len = strlen(found);
-    snprintf(found + len, sizeof found - len, "%s:%lu:%.*s:%ld ", tenant, session, (int)user.len,
-             (const char *)user.at, (long)((opened_wall_us - NOON_US) / 1000000));
-}
-
-static void open_journal(void) {
-    char why[256];
-    found[0] = 0;
-    journal = journal_new(log_folder, 540, why);
-    cr_assert(journal, "%s", why);
-    cr_assert(journal_load(journal, on_open, NULL, seconds_past_noon(500), why), "%s", why);
-}
-
-static void reopen(void) {
-    journal_free(&journal);
-    open_journal();
-}
-
-static void begin(void) {
-    folder_make();
-    open_journal();
-}
-
-static void end(void) {
-    journal_free(&journal);
-    folder_remove();
-}
-
-static bool append(const char *tenant, enum audit_event event, uint64_t session, const char *user) {
-    struct record r = record_of(event, session, user);
-    return journal_append(journal, tenant, &r, seconds_past_noon((int)session));
-}
-
-static void expect_chain(const char *tenant, uint64_t records) {
-    struct verify_report report;
-    verify_chain(in_folder(tenant), tenant, &report);
-    cr_expect(report.good && !report.torn, "%s: %s", tenant, report.why);
-    cr_expect_eq(report.records, records, "%s has %lu records", tenant, report.records);
-}
-
-static void expect_sick(const char *why_contains) {
-    char why[256];
-    cr_expect_not(journal_healthy(journal, why));
-    cr_expect(strstr(why, why_contains), "\"%s\" says \"%s\"", why, why_contains);
-}
-
-static long size_of(const char *name) {
-    struct stat s;
-    return stat(in_folder(name), &s) == 0 ? (long)s.st_size : -1;
-}
 
 /* No file of this process can grow beyond what acme's has now and `more` bytes. */
 static void limit_files(long more) {
@@ -141,7 +56,7 @@ Test(journal, files_are_for_the_ledger_only) {
 
 Test(journal, times_follow_the_zone) {
     cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
-    journal_set_offset(journal, 0);
+    journal_set_rules(journal, &(struct journal_rules){0});
     cr_assert(append("acme", EVENT_SESSION_OPEN, 2, "alice"));
     cr_expect_eq(times_in(ACME, "2026-11-25T20:50:01.000+09:00"), 1);
     cr_expect_eq(times_in(ACME, "2026-11-25T11:50:02.000Z"), 1);
@@ -149,9 +64,9 @@ Test(journal, times_follow_the_zone) {
 
 Test(journal, only_one_writes_at_a_time) {
     char why[256];
-    cr_expect_null(journal_new(log_folder, 0, why));
+    cr_expect_null(journal_new(log_folder, &(struct journal_rules){.zone = {false, 0}}, why));
     cr_expect(strstr(why, "another process"), "%s", why);
-    cr_expect_null(journal_new("/proc/nowhere/ledger", 0, why));
+    cr_expect_null(journal_new("/proc/nowhere/ledger", &(struct journal_rules){0}, why));
 }
 
 Test(journal, goes_on_after_a_restart) {
@@ -168,32 +83,73 @@ Test(journal, goes_on_after_a_restart) {
     cr_expect_str_eq(found, "");
 }
 
-Test(journal, a_torn_last_line_is_set_aside) {
+Test(journal, a_torn_last_line_is_declared_void) {
     cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
     flush();
     journal_free(&journal);
     put_text(ACME, "{\"n\":2,\"time\":\"2026", "a");
+    long size = size_of(ACME);
+    carried[carried_count++] = 1;
     open_journal();
     char why[256];
     cr_expect(journal_healthy(journal, why), "%s", why);
-    cr_expect_str_eq(text_of("acme/00000001.jsonl.torn-2"), "{\"n\":2,\"time\":\"2026");
-    cr_expect_eq(times_in(ACME, "\"n\":2,\"time\":\"2026-11-25T20:58:20"), 1);
-    cr_expect_eq(times_in(ACME, "\"event\":\"ledger.repaired\""), 1);
+    cr_expect_eq(size_of(ACME), size, "the file stays as it is");
+    cr_expect_eq(times_in(SECOND, "\"n\":2,\"time\":\"2026-11-25T20:58:20"), 1);
+    cr_expect_eq(times_in(SECOND, "\"event\":\"ledger.repaired\""), 1);
+    cr_expect_eq(times_in(SECOND, "\"bytes\":19,"), 1);
+    cr_expect_eq(times_in(SECOND, "\"file\":1,"), 2);
     cr_expect_str_eq(found, "acme:1:alice:1 ");
-    expect_chain("acme", 2);
+    expect_chain("acme", 4);
     cr_assert(append("acme", EVENT_SESSION_CLOSE, 1, "alice"));
     cr_assert_str_eq(flush(), "acme+");
-    expect_chain("acme", 3);
+    expect_chain("acme", 5);
+    reopen();
+    cr_expect_str_eq(found, "");
 }
 
-Test(journal, a_torn_first_line_is_set_aside) {
+Test(journal, a_torn_first_line_is_declared_void) {
     cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
     flush();
     journal_free(&journal);
     put_text(ACME, "{", "w");
     open_journal();
-    cr_expect_str_eq(text_of("acme/00000001.jsonl.torn-1"), "{");
+    cr_expect_str_eq(text_of(ACME), "{");
+    cr_expect_eq(times_in(SECOND, "\"n\":1,"), 1);
     expect_chain("acme", 1);
+}
+
+/* Killed while it was repairing, once after the other. */
+Test(journal, a_torn_repair_is_declared_void_too) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    flush();
+    journal_free(&journal);
+    put_text(ACME, "{\"n\":2", "a");
+    put_text(SECOND, "{\"n\":2,\"time\"", "a");
+    put_text("acme/00000003.jsonl", "{", "a");
+    carried[carried_count++] = 1;
+    open_journal();
+    char why[256];
+    cr_expect(journal_healthy(journal, why), "%s", why);
+    cr_expect_eq(times_in("acme/00000004.jsonl", "\"event\":\"ledger.repaired\""), 3);
+    cr_expect_str_eq(found, "acme:1:alice:1 ");
+    expect_chain("acme", 6);
+    reopen();
+    cr_expect_str_eq(found, "acme:1:alice:1 ");
+    expect_chain("acme", 6);
+}
+
+Test(journal, an_empty_last_file_is_used) {
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    flush();
+    journal_free(&journal);
+    put_text(SECOND, "", "w");
+    carried[carried_count++] = 1;
+    open_journal();
+    cr_expect_str_eq(found, "acme:1:alice:1 ");
+    cr_assert(append("acme", EVENT_SESSION_CLOSE, 1, "alice"));
+    cr_assert_str_eq(flush(), "acme+");
+    cr_expect_eq(times_in(SECOND, "session.c"), 2);
+    expect_chain("acme", 4);
 }
 
 Test(journal, a_changed_chain_gets_no_more_records) {
@@ -242,20 +198,23 @@ Test(journal, a_full_disk_refuses_and_recovers) {
     expect_sick("acme: writing failed");
     cr_expect_str_eq(flush(), "");
 
-    limit_files(-size_of(ACME));
+    limit_files(20 - size_of(ACME));
+    carried[carried_count++] = 1;
     cr_expect_eq(journal_recover(journal, seconds_past_noon(60)), 1);
     cr_expect_not(append("acme", EVENT_SESSION_OPEN, 5, "erin"));
+    cr_expect_eq(journal_recover(journal, seconds_past_noon(60)), 1);
 
     unlimit_files();
     cr_expect_eq(journal_recover(journal, seconds_past_noon(61)), 0);
     char why[256];
     cr_expect(journal_healthy(journal, why), "%s", why);
-    cr_expect_eq(times_in(ACME, "bob"), 0);
-    cr_expect_eq(times_in(ACME, "\"event\":\"ledger.failed\""), 1);
-    cr_expect_eq(times_in(ACME, "\"count\":4"), 1);
+    cr_expect_eq(told_in("acme", "bob"), 0);
+    cr_expect_eq(told_in("acme", "\"event\":\"ledger.failed\""), 1);
+    cr_expect_eq(told_in("acme", "\"count\":4"), 1);
+    cr_expect_eq(size_of("acme/00000003.jsonl"), -1, "the file that failed is used again");
     cr_expect(append("acme", EVENT_SESSION_OPEN, 6, "fred"));
     cr_expect_str_eq(flush(), "acme+");
-    expect_chain("acme", 3);
+    expect_chain("acme", 6);
     reopen();
     cr_expect_str_eq(found, "acme:1:alice:1 acme:6:fred:6 ");
 }
@@ -271,8 +230,8 @@ Test(journal, a_failed_flush_is_not_tried_again_as_if_nothing_was_lost) {
     sync_errors = 1;
     cr_expect_eq(journal_recover(journal, seconds_past_noon(60)), 1, "recovering flushes too");
     cr_expect_eq(journal_recover(journal, seconds_past_noon(61)), 0);
-    cr_expect_eq(times_in(ACME, "bob"), 0);
-    expect_chain("acme", 2);
+    cr_expect_eq(told_in("acme", "bob"), 0);
+    expect_chain("acme", 4);
 }
 
 Test(journal, one_failed_chain_does_not_hold_up_another) {

@@ -79,7 +79,9 @@ Test(settings, a_bad_value_is_told_its_bounds) {
     refused("[tenants]\ndomain = db..example\n", 2, "expected a text such as db.example.com");
     refused("[paths]\nstate_dir = here\n", 2, "expected an absolute path");
     refused("[paths]\nstate_dir =\n", 2, "expected an absolute path");
-    refused("[ledger]\ntime_zone = Tokyo\n", 2, "+09:00");
+    refused("[ledger]\ntime_zone = ../../etc/passwd\n", 2, "+09:00");
+    refused("[ledger]\ntime_zone = +9\n", 2, "+09:00");
+    refused("[ledger]\nclock_unsynchronised = ignore\n", 2, "expected one of: warn, refuse");
 }
 
 Test(settings, seventeen_listeners_are_one_too_many) {

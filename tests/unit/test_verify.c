@@ -16,7 +16,7 @@ static void nobody_waits(void *arg, const char *tenant, bool durable) {
 
 static void write_chain(const char *tenant, int count) {
     char why[256];
-    struct journal *j = journal_new(log_folder, 0, why);
+    struct journal *j = journal_new(log_folder, &(struct journal_rules){.zone = {false, 0}}, why);
     cr_assert(j, "%s", why);
     for (int i = 1; i <= count; i++) {
         struct record r = record_of(EVENT_SESSION_REFUSED, (uint64_t)i, "alice");
@@ -254,7 +254,7 @@ static void declare_void(const char *tail, const char *hash_of) {
     cr_assert(sum && fscanf(sum, "%64s", void_hash) == 1);
     pclose(sum);
     char why[256];
-    struct journal *j = journal_new(log_folder, 0, why);
+    struct journal *j = journal_new(log_folder, &(struct journal_rules){.zone = {false, 0}}, why);
     cr_assert(j && journal_load(j, NULL, NULL, seconds_past_noon(9), why), "%s", why);
     struct record r;
     record_begin(&r, EVENT_LEDGER_REPAIRED, 0);
@@ -317,7 +317,7 @@ static void declare_deleted(uint64_t first, bool right_prev) {
     if (!right_prev)
         prev[5] = prev[5] == '0' ? '1' : '0';
     char why[256];
-    struct journal *j = journal_new(log_folder, 0, why);
+    struct journal *j = journal_new(log_folder, &(struct journal_rules){.zone = {false, 0}}, why);
     cr_assert(j && journal_load(j, NULL, NULL, seconds_past_noon(9), why), "%s", why);
     struct record r;
     record_begin(&r, EVENT_LEDGER_RETENTION, 0);
