@@ -290,9 +290,8 @@ class Proxy:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def lines(self, tenant):
-        """The raw lines of a tenant's log that are whole."""
-        text = b"".join(path.read_bytes() for path in sorted((self.ledger / tenant).glob("*.jsonl")))
-        return [line for line in text.split(b"\n")[:-1]]
+        """The raw lines of a tenant's log that are whole and not void."""
+        return chain_lines(self.ledger / tenant)
 
     def records(self, tenant, event=None, **fields):
         found = [json.loads(line) for line in self.lines(tenant)]
@@ -368,6 +367,20 @@ def is_ours(pid):
         return stat != "Z" and b"sekisho" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+def chain_lines(folder):
+    """The lines of a chain, without the ends that later files declare void."""
+    texts = {int(path.stem): path.read_bytes() for path in sorted(folder.glob("*.jsonl"))}
+    void = {}
+    for number, text in texts.items():
+        for line in text.split(b"\n")[:-1]:
+            if b'"event":"ledger.repaired"' not in line:
+                break
+            record = json.loads(line)
+            void[record["file"]] = record["bytes"]
+    whole = [text[:len(text) - void.get(number, 0)] for number, text in texts.items()]
+    return [line for text in whole for line in text.split(b"\n")[:-1]]
 
 
 def verify_by_hand(lines):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The session log: what is in it, that nothing happens before it, and that nobody changes it unnoticed."""
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -211,19 +212,22 @@ def test_many_sessions_at_once_keep_one_chain(proxy):
         thread.start()
     for thread in threads:
         thread.join()
-    until(lambda: len(proxy.records("acme", "session.close")) == before + 40, "forty sessions came and went")
+    until(lambda: len(proxy.records("acme", "session.close")) >= before + 40, "forty sessions came and went")
     verify_by_hand(proxy.lines("acme"))
 
 
-def test_a_torn_last_line_is_set_aside(fleet, proxy):
+def test_a_torn_last_line_is_declared_void(fleet, proxy):
     proxy.stop()
     path = sorted((proxy.ledger / "acme").glob("*.jsonl"))[-1]
+    torn = b'{"n":9999,"time":"20'
     with open(path, "ab") as file:
-        file.write(b'{"n":9999,"time":"20')
+        file.write(torn)
     proxy.start()
-    until(lambda: proxy.records("acme", "ledger.repaired"), "the repair is in the log")
+    repaired = proxy.awaits("acme", "ledger.repaired")
+    assert repaired["file"] == int(path.stem) and repaired["bytes"] == len(torn)
+    assert repaired["sha256"] == hashlib.sha256(torn).hexdigest()
     assert proxy.one("acme", "SELECT 1") == 1
-    assert list((proxy.ledger / "acme").glob("*torn*"))
+    assert path.read_bytes().endswith(torn), "the file stays as it was"
     verify_by_hand(proxy.lines("acme"))
     proxy.ctl("audit", "verify")
 

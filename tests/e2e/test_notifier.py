@@ -72,20 +72,21 @@ class Hook:
 
 
 class Chain:
-    """A tenant's log, written as the ledger writes it."""
+    """A tenant's log, written as the ledger writes it; what the ledger itself adds when it stops, counts too."""
 
     def __init__(self, proxy, tenant):
         self.tenant, self.folder = tenant, proxy.ledger / tenant
         self.folder.mkdir(mode=0o700)
-        self.n, self.prev = 0, "0" * 64
+        self.path = self.folder / "00000001.jsonl"
 
     def write(self, event, **fields):
-        self.n += 1
+        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
+        self.n = len(lines) + 1
+        self.prev = hashlib.sha256(lines[-1]).hexdigest() if lines else "0" * 64
         record = {"n": self.n, "time": "2026-11-24T21:30:00.000+09:00", "tenant": self.tenant, "event": event, **fields,
                   "prev": self.prev}
         line = json.dumps(record, separators=(",", ":")).encode()
-        self.prev = hashlib.sha256(line).hexdigest()
-        with open(self.folder / "00000001.jsonl", "ab") as log:
+        with open(self.path, "ab") as log:
             log.write(line + b"\n")
         return self.n
 

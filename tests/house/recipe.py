@@ -15,21 +15,22 @@ from house import ROOT, run
 PLACE = "/var/lib/sekisho/ledger/acme"
 
 
-def chain(count):
+def chain(count, **third):
     lines, before = [], "0" * 64
     for n in range(1, count + 1):
         # What a stranger called himself must not bend the shell's reading either.
         record = {"n": n, "tenant": "acme", "user": f"a\\n\"b  'c' {n} $(reboot) é \\", "prev": before}
+        record |= third if n == 3 else {}
         lines.append(json.dumps(record, ensure_ascii=False, separators=(",", ":")))
         before = hashlib.sha256(lines[-1].encode()).hexdigest()
     return lines, before
 
 
-def said(recipe, lines):
-    """What the recipe prints for these lines, spread over two files."""
+def said(recipe, lines, more=""):
+    """What the recipe prints for these lines, spread over two files. more: what the first of them ends in."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, part in (("00000001", lines[:2]), ("00000002", lines[2:])):
-            pathlib.Path(folder, f"{name}.jsonl").write_text("".join(f"{line}\n" for line in part))
+        for name, part, end in (("00000001", lines[:2], more), ("00000002", lines[2:], "")):
+            pathlib.Path(folder, f"{name}.jsonl").write_text("".join(f"{line}\n" for line in part) + end)
         done = subprocess.run(["bash", "-c", recipe.replace(PLACE, folder)], capture_output=True, text=True)
         return (done.stdout + done.stderr).strip()
 
@@ -60,12 +61,17 @@ def check():
         yield f"docs/audit.md: its recipes are not there, or do not read {PLACE}"
         return
     lines, head = chain(5)
+    void = '{"n":3}\n{"n":4'
+    repaired, repaired_head = chain(5, event="ledger.repaired", file=1, bytes=len(void))
     changed = [line.replace('"n":3,', '"n":3, ') for line in lines]
-    for what, given, expected in (("a good chain", lines, f"5 {head}"),
+    for what, given, expected, *more in (("a good chain", lines, f"5 {head}"),
+                                  ("a void end", repaired, f"5 {repaired_head}", void),
+                                  ("a chain whose beginning was deleted", lines[2:], f"5 {head}"),
+                                  ("an end that nobody declared void", lines, "record 3 does not follow", void),
                                   ("a changed record 3", changed, "record 4 does not follow"),
                                   ("a missing record 3", lines[:2] + lines[3:], "record 3 does not follow"),
-                                  ("swapped records", [lines[1], lines[0], *lines[2:]], "record 1 does not follow")):
-        got = said(found[0], given)
+                                  ("swapped records", [lines[0], lines[2], lines[1], *lines[3:]], "record 2 does not follow")):
+        got = said(found[0], given, *more)
         if got != expected:
             yield f"docs/audit.md: for {what} the recipe should say \"{expected}\" and says \"{got}\""
     for what, other, expected in (("a signed checkpoint", False, "Signature Verified Successfully"),

@@ -54,3 +54,27 @@ Test(clock, now_is_after_this_was_written_and_never_runs_backwards) {
     cr_assert(a.wall_us > INT64_C(1700000000000000));
     cr_assert(a.mono_us > 0 && b.mono_us >= a.mono_us);
 }
+
+Test(clock, what_was_written_is_read_back) {
+    static const int64_t times[] = {0, 1795523400123000, 1709164799000000};
+    static const int offsets[] = {0, 540, -210, 1};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        for (size_t k = 0; k < sizeof offsets / sizeof offsets[0]; k++) {
+            uint8_t room[64];
+            int64_t us = 7;
+            struct writer w = writer_of(room, sizeof room);
+            clock_rfc3339(&w, times[i], offsets[k]);
+            cr_expect(clock_parse_rfc3339(writer_view(&w), &us) && us == times[i], "%.*s: %ld", (int)w.len,
+                      (const char *)room, us);
+        }
+    static const char *const bad[] = {"",
+                                      "2026-11-24",
+                                      "2026-11-24T21:30:00Z",
+                                      "2026-11-24T21:30:00.123",
+                                      "2026-11-24T21:30:00.123+9",
+                                      "2026-13-24T21:30:00.123Z"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        int64_t us;
+        cr_expect_not(clock_parse_rfc3339(view_text(bad[i]), &us), "%s", bad[i]);
+    }
+}

@@ -364,8 +364,8 @@ Test(journal_turn, one_file_a_time_and_never_the_last) {
     cr_expect_eq(told_in("acme", "ledger.retention"), 3);
     for (int i = 0; i < 10; i++)
         journal_tick(journal, seconds_past_noon(200 * DAY + i * 700));
-    cr_expect_lt(size_of("acme/00000004.jsonl"), 0);
-    cr_expect_gt(size_of("acme/00000005.jsonl"), 0);
+    cr_expect_lt(size_of("acme/00000005.jsonl"), 0);
+    cr_expect_gt(size_of("acme/00000006.jsonl"), 0);
     struct verify_report report;
     verify_chain(in_folder("acme"), "acme", &report);
     cr_expect(report.good, "%s", report.why);
