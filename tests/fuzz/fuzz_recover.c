@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { LONGEST = 1 << 17, PATH = 128 };
 
 static char top[64];
+static struct checkpoint_key *key;
 static uint8_t expanded[LONGEST * 4], before[LONGEST * 4], after[LONGEST * 4];
 
 static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *where) {
@@ -34,6 +35,7 @@ static int remove_one(const char *path, const struct stat *s, int kind, struct F
 }
 
 static void tidy(void) {
+    checkpoint_key_free(&key);
     nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     rmdir(top);
 }
@@ -147,7 +149,9 @@ static void use(struct journal *j, bool healthy, bool one_file, size_t len) {
 
 /* Opens what is there and uses it. Whether it was taken. */
 static bool start(bool one_file, size_t len) {
-    static const struct journal_rules rules = {.zone = {false, 540}};
+    static struct journal_rules rules = {.zone = {false, 540}};
+    if (!rules.key)
+        rules.key = key = checkpoint_key_make();
     char why[256];
     struct journal *j = journal_new(top, &rules, why);
     struct moment now = {1795555800000000, 1000000};
