@@ -11,9 +11,9 @@
 
 #define BOOK_OWNER_MAGIC 0xB5D3170Au
 #define BOOK_REFUSED_MAX 256
-#define BOOK_BATCH_MAX 4096              /* records between two flushes */
-#define BOOK_SESSIONS_MAX 65536          /* open at once, of one owner */
-#define BOOK_KEPT_MAX 10000              /* records kept for a tenant whose chain cannot be written */
+#define BOOK_BATCH_MAX 4096     /* records between two flushes */
+#define BOOK_SESSIONS_MAX 65536 /* open at once, of one owner */
+#define BOOK_KEPT_MAX 10000     /* records kept for a tenant whose chain cannot be written */
 #define BOOK_REFUSALS 20
 #define BOOK_KEPT_BYTES_MAX (64ul << 20) /* and in all */
 
@@ -43,7 +43,8 @@ void book_set_rules(struct book *b, const struct journal_rules *rules);
  * owner broke. */
 const char *book_record(struct book *b, struct book_owner *owner, uint64_t request, const char *tenant,
                         const struct record *r, struct moment now);
-/* A refusal arrived, of an operator or of anybody else: false when it was only counted, and needs no record. */
+/* A refusal arrived, of an operator or of anybody else: false when it was only counted, and needs no record.
+ */
 bool book_samples(struct book *b, const char *tenant, bool operators, const struct record *r,
                   struct moment now);
 /* Writes the counts that are due, or all of them. True when there were any: flush then. */

@@ -75,7 +75,7 @@ static struct book_kept *keep_pop(struct book *b, struct book_tenant *t) {
 
 size_t book_carry_kept(struct book *b, const char *tenant, journal_carried_fn *each, void *each_arg) {
     size_t count = 0;
-    for (struct book_kept *k = tenant_get(b, tenant)->first; k; k = k->next) {
+    for (struct book_kept *k = book_tenant_get(b, tenant)->first; k; k = k->next) {
         struct reader bytes = reader_of(view_of(k->bytes, k->len));
         struct record r;
         bool read = record_read(&bytes, &r);

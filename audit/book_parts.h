@@ -41,7 +41,7 @@ struct book_tenant {
     bool durable; /* outcome of the flush that is being answered */
     struct book_kept *first, *last;
     size_t kept;
-    bool dropping; /* told the log that there is no room */
+    bool dropping;             /* told the log that there is no room */
     struct sample refusals[2]; /* [1]: operators' */
     UT_hash_handle hh;
 };

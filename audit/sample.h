@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Which refusals get a record of their own, and which are only counted: so many a second, the rest in one record for
- * each reason and ten seconds. A flood of failed logins then fills nobody's log, and says how large it was. Pure:
- * time is a parameter.
+ * Which refusals get a record of their own, and which are only counted: so many a second, the rest in one
+ * record for each reason and ten seconds. A flood of failed logins then fills nobody's log, and says how
+ * large it was. Pure: time is a parameter.
  */
 #ifndef SEKISHO_SAMPLE_H
 #define SEKISHO_SAMPLE_H

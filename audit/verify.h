@@ -20,8 +20,8 @@ struct verify_report {
     bool torn; /* the file ends in the middle of a line (a live log may be read in the middle of a write) */
 };
 
-/* folder: one tenant's. tenant: its id, which every line must carry; "" for the provider's own. The links only:
- * inspect.h looks at signatures too, and has it. */
+/* folder: one tenant's. tenant: its id, which every line must carry; "" for the provider's own. The links
+ * only: inspect.h looks at signatures too, and has it. */
 void verify_chain(const char *folder, const char *tenant, struct verify_report *out);
 
 /* The pieces: feed whole lines (without the newline) in order. */

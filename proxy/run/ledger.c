@@ -27,8 +27,8 @@
 #define LEDGER_PEER_MAGIC 0x5B8E62C7u
 #define RETRY_MS 1000 /* between two tries of chains that failed */
 #define SAMPLES_MS 1000
-#define PAUSE_MS 100           /* for a tenant's process that sends too much */
-#define FLOOD_US 10000000      /* a flood is told once in so long, with its count */
+#define PAUSE_MS 100      /* for a tenant's process that sends too much */
+#define FLOOD_US 10000000 /* a flood is told once in so long, with its count */
 #define TENANT_SLOTS 4096
 #define TICK_MS 1000
 #define GRACE_MS 2000 /* for cells to say what is still open, after a restart of the ledger alone */
@@ -39,8 +39,8 @@ struct peer {
     struct role_peer who;
     struct channel *channel;
     struct book_owner owner;
-    struct event *pause;  /* it sent too much: until then it is not listened to */
-    uint64_t flood;       /* records since flood_us, when its flood began; 0: none */
+    struct event *pause; /* it sent too much: until then it is not listened to */
+    uint64_t flood;      /* records since flood_us, when its flood began; 0: none */
     int64_t flood_us;
     LIST_ENTRY(peer) next;
 };
@@ -183,8 +183,8 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg) {
         channel_pause(p->channel, false);
 }
 
-/* Only a tenant's own processes can be taken over by what a client sends; each tenant has a rate of its own, its
- * operators' another. Nothing is lost: the process waits, with its clients. */
+/* Only a tenant's own processes can be taken over by what a client sends; each tenant has a rate of its own,
+ * its operators' another. Nothing is lost: the process waits, with its clients. */
 static void flood_slow(struct peer *p, const char *tenant) {
     struct ledger *l = p->ledger;
     int64_t now_us = clock_now().mono_us;
