@@ -6,7 +6,6 @@
 #include "clock.h"
 #include "magic.h"
 #include "session.h"
-#include "stats.h"
 #include "text.h"
 
 #include <string.h>
@@ -103,15 +102,6 @@ enum step session_refuse(struct session *s, enum refusal refusal, const struct f
     return refusal == REFUSAL_TLS || refusal == REFUSAL_CLIENT_GONE ? STEP_DONE : STEP_LINGER;
 }
 
-void session_count(struct session *s) {
-    stats_add(STATS_RECEIVED, s->in.bytes - s->counted_in);
-    stats_add(STATS_SENT, s->out.bytes - s->counted_out);
-    stats_add(STATS_TRANSACTIONS, s->out.frame.commits - s->counted_transactions);
-    s->counted_in = s->in.bytes;
-    s->counted_out = s->out.bytes;
-    s->counted_transactions = s->out.frame.commits;
-}
-
 static void record_close(struct session *s, enum close_reason reason, const struct failure *f) {
     struct record r;
     record_begin(&r, EVENT_SESSION_CLOSE, s->id);
@@ -130,7 +120,8 @@ static void record_close(struct session *s, enum close_reason reason, const stru
     record_number(&r, FIELD_DURATION_MS, (uint64_t)(clock_now().mono_us - s->opened_us) / 1000);
     s->corridor->ports->record(s->corridor->arg, s, &r, false);
     s->opened = false;
-    session_count(s);
+    session_count_in(s);
+    session_count_out(s);
     stats_add(STATS_CLOSED + reason, 1);
     stats_sub(STATS_SESSIONS_OPEN, 1);
 }

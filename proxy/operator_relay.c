@@ -191,7 +191,8 @@ static void turn(struct session *s) {
         moved |= !w->doomed && read_in(s, w);
         moved |= !w->doomed && read_out(s, w);
     }
-    session_count(s);
+    session_count_in(s);
+    session_count_out(s);
     if (w->doomed) {
         session_leave_relay(s, finish(s, w));
         return;

@@ -162,7 +162,6 @@ static enum step ends(struct session *s) {
 }
 
 static enum step settle(struct session *s, enum pump result, bool from_client) {
-    session_count(s);
     enum step next = pumped(s, result, from_client);
     if (next == STEP_RELAY && (s->in.ended || s->out.ended))
         next = ends(s);
@@ -172,11 +171,15 @@ static enum step settle(struct session *s, enum pump result, bool from_client) {
 }
 
 static enum step pump_in(struct session *s) {
-    return settle(s, pump(&s->in, &s->client, &s->instance), true);
+    enum pump result = pump(&s->in, &s->client, &s->instance);
+    session_count_in(s);
+    return settle(s, result, true);
 }
 
 static enum step pump_out(struct session *s) {
-    return settle(s, pump(&s->out, &s->instance, &s->client), false);
+    enum pump result = pump(&s->out, &s->instance, &s->client);
+    session_count_out(s);
+    return settle(s, result, false);
 }
 
 static enum step drained(struct session *s) {

@@ -7,7 +7,6 @@
 #include "clock.h"
 #include "magic.h"
 #include "secret.h"
-#include "stats.h"
 #include "text.h"
 
 #include <stdio.h>

@@ -20,6 +20,7 @@
 #include "scram.h"
 #include "settings.h"
 #include "startup.h"
+#include "stats.h"
 #include "stream.h"
 
 #include <uthash.h>
@@ -227,8 +228,19 @@ void session_deadline(struct session *s, uint32_t ms);
 /* As session_deadline, but never past the login's own end. */
 void session_hold(struct session *s, uint32_t ms);
 void session_login_free(struct session *s);
-/* Into the statistics: what both directions moved since the last call. Once a turn, not once a message. */
-void session_count(struct session *s);
+/* Into the statistics: what a direction moved since the last call. Once a turn, not once a message. */
+static inline void session_count_in(struct session *s) {
+    stats_add(STATS_RECEIVED, s->in.bytes - s->counted_in);
+    s->counted_in = s->in.bytes;
+}
+static inline void session_count_out(struct session *s) {
+    stats_add(STATS_SENT, s->out.bytes - s->counted_out);
+    s->counted_out = s->out.bytes;
+    if (s->out.frame.commits == s->counted_transactions)
+        return;
+    stats_add(STATS_TRANSACTIONS, s->out.frame.commits - s->counted_transactions);
+    s->counted_transactions = s->out.frame.commits;
+}
 /* The texts every refusal for one reason shares. */
 void session_failure_password(struct session *s, struct failure *f);
 void session_failure_protocol(struct failure *f, const char *why);
