@@ -76,7 +76,11 @@ def test_what_happens_is_counted_for_the_tenant_it_happened_to(company):
     with proxy.connect("acme") as connection:
         for i in range(20):
             connection.execute("SELECT repeat('x', 50000)")
-        assert now("sekisho_sessions_open", "acme") == number(before, "sekisho_sessions_open", "acme") + 1
+        during = scrape()
+        assert number(during, "sekisho_sessions_open", "acme") == number(before, "sekisho_sessions_open", "acme") + 1
+        for name in ("received_bytes", "sent_bytes", "transactions"):
+            name = f"sekisho_{name}_total"
+            assert number(during, name, "acme") >= number(before, name, "acme") + 20, "counted while it goes on"
     with pytest.raises(psycopg.OperationalError):
         proxy.connect("acme", password="wrong")
     until(lambda: now("sekisho_connections_open", "acme") == 0, "everybody has left")
