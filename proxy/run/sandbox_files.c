@@ -4,6 +4,7 @@
  * kernel's own rules, without privilege. Places are folders as they were at the start: a file that replaces
  * another in the same folder is reached, a folder that replaces another is not.
  */
+#include "checkpoint.h"
 #include "log.h"
 #include "sandbox_parts.h"
 
@@ -41,7 +42,7 @@ struct ruleset { /* landlock_ruleset_attr of version 6 */
 #define OF_A_FILE                                                                                            \
     (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | FS_TRUNCATE)
 
-enum place_kind { PLACE_FOLDER, PLACE_PARENT, PLACE_FIXED };
+enum place_kind { PLACE_FOLDER, PLACE_PARENT, PLACE_FIXED, PLACE_SIGNING };
 
 static const struct place {
     const char *name;
@@ -51,6 +52,7 @@ static const struct place {
 } places[] = {
 #define PLACE_FOLDER_OF(what) offsetof(struct settings, what), NULL
 #define PLACE_PARENT_OF(what) offsetof(struct settings, what), NULL
+#define PLACE_SIGNING_OF(what) offsetof(struct settings, what), NULL
 #define PLACE_FIXED_OF(what) 0, what
 #define PLACE(name, kind, what) {name, kind, kind##_OF(what)},
 #include "sandbox.def"
@@ -100,12 +102,22 @@ static void grant_parent(int rules, const char *path, uint64_t rights) {
         grant(rules, dirname(real), rights);
 }
 
+/* One file of a folder, as it is at the start. */
+static void grant_file(int rules, const char *folder, const char *name, uint64_t rights) {
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (len > 0 && (size_t)len < sizeof path)
+        grant(rules, path, rights);
+}
+
 static void grant_place(int rules, const struct place *p, const struct settings *s, uint64_t rights) {
     const char *path = p->kind == PLACE_FIXED ? p->fixed : (const char *)s + p->setting;
     if (path[0] == 0)
         return;
     if (p->kind == PLACE_PARENT)
         grant_parent(rules, path, rights);
+    else if (p->kind == PLACE_SIGNING)
+        grant_file(rules, path, CHECKPOINT_KEY_FILE, rights);
     else
         grant(rules, path, rights);
 }
