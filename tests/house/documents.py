@@ -10,7 +10,7 @@ import subprocess
 from house import ROOT, SEKISHO, SEKISHOCTL, name, run
 
 DOCUMENTS = ["README.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/audit.md", "docs/break-glass.md",
-             "docs/controls.md", "bench/README.md"]
+             "docs/controls.md", "docs/threat-model.md", "bench/README.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 INLINE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
