@@ -109,9 +109,13 @@ def syslog(proxy, target, **more):
     lines = [f"syslog_{key} = {value}" for key, value in {"target": target, **more}.items()]
     proxy.conf.write_text(base + "\n".join(["[syslog]", *lines, ""]))
     proxy.reload()
+    if target:
+        begun(proxy)
+
+
+def begun(proxy):
     cursors = proxy.home / "state/notify.cursor"
-    until(lambda: not target or (cursors.exists() and "syslog" in cursors.read_text().split("\n")[0]),
-          "the notifier has begun to copy")
+    until(lambda: cursors.exists() and "syslog" in cursors.read_text().split("\n")[0], "the notifier has begun to copy")
 
 
 def copied(proxy, receiver, tenant, since=0):
@@ -196,6 +200,7 @@ def test_what_was_gone_before_it_was_sent_is_counted_in_the_log(empty_fleet):
     receiver = Receiver()
     node = empty_fleet.proxy(name="gap", syslog_target=f"tcp://127.0.0.1:{receiver.port}")
     node.start()
+    begun(node)
     folder = node.ledger / "initech"
     folder.mkdir(mode=0o700)
     line = '{"n":%d,"time":"2026-11-24T21:30:00.000+09:00","tenant":"initech","event":"session.refused","prev":"00"}\n'
