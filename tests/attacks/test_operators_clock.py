@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Attacks on time: whoever can set the host's clock, or suspend the host, makes no grant longer."""
+import re
+
 import psycopg
 import pytest
 
@@ -41,7 +43,8 @@ def test_a_clock_set_back_makes_no_grant_longer(ops, clock):
     with ops.connect("alice") as alice:
         clock.set(-DAY)
         until(lambda: len(jumps(ops)) > before, "the jump is logged")
-        assert jumps(ops)[-1] == f"the system clock was set back by {DAY} s"
+        by = re.fullmatch(r"the system clock was set back by (\d+) s", jumps(ops)[-1])
+        assert by and abs(int(by[1]) - DAY) < 60, "as far as two clocks that are read one after the other can tell"
         alice.execute("SELECT 1")
         clock.sleep(HOUR + 5)
         ended(ops, grant, alice)
