@@ -44,6 +44,8 @@ static PGconn *connect_to(const char *run_dir) {
                                     NULL};
     const char *const values[] = {run_dir, "5432",       "sekisho", "sekisho",  "disable", "disable",
                                   "",      "sekishoctl", "UTF8",    PATIENCE_S, NULL};
+    unsetenv("PGHOSTADDR"); /* an empty word would not overrule it */
+    unsetenv("PGSERVICE");
     return PQconnectdbParams(keywords, values, 0);
 }
 

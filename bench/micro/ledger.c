@@ -57,7 +57,7 @@ int main(int argc, char **argv) {
     uint64_t count = strtoull(argv[2], &end, 10);
     cr_assert(!*end && count > 0 && count % GROUP == 0);
     struct moment now = {.mono_us = 1, .wall_us = 1795607400000000};
-    book = book_new(argv[1], 0, on_answer, NULL, now, why);
+    book = book_new(argv[1], &(struct journal_rules){0}, on_answer, NULL, now, why);
     cr_assert_not_null(book);
     book_owner_begin(&cell, NULL);
     group(1, now);

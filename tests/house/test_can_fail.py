@@ -229,7 +229,7 @@ def test_a_document_that_is_not_true(tree, path, more, words):
 
 @pytest.mark.parametrize("old, new, words", [
     ("sha256sum", "sha1sum", "for a good chain"),
-    ("-r '", "-R '", "for a good chain"),
+    ("-r '", "-R '", "for a void end"),
     ('[ "$(jq', 'true || [ "$(jq', "for a changed record 3"),
 ])
 def test_a_recipe_that_does_not_work(tree, old, new, words):
