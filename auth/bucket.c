@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * See bucket.h. A bucket is one number, the time at which it will be full again (the "theoretical arrival time" of
- * the generic cell rate algorithm, ITU-T I.371); eight neighbouring slots may hold a key.
+ * See bucket.h. A bucket is one number, the time at which it will be full again (the "theoretical arrival
+ * time" of the generic cell rate algorithm, ITU-T I.371); eight neighbouring slots may hold a key.
  */
 #include "bucket.h"
 #include "magic.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * See penalty.h. A table for each kind of key, with slots of its own, so that a flood of invented user names
- * cannot push a network's count out. Strangers choose user names: keys are hashed with a secret of the table's
- * own, so nobody can aim at one bucket, and no name is kept.
+ * cannot push a network's count out. Strangers choose user names: keys are hashed with a secret of the
+ * table's own, so nobody can aim at one bucket, and no name is kept.
  */
 #include "penalty.h"
 #include "digest.h"
@@ -102,8 +102,8 @@ struct penalty *penalty_new(size_t slots) {
         return NULL;
     p->magic = PENALTY_MAGIC;
     secret_random(p->secret, sizeof p->secret);
-    if (!table_init(&p->users, slots) || !table_init(&p->networks, slots) ||
-        !table_init(&p->spread, slots) || !table_init(&p->known, slots))
+    if (!table_init(&p->users, slots) || !table_init(&p->networks, slots) || !table_init(&p->spread, slots) ||
+        !table_init(&p->known, slots))
         penalty_free(&p);
     return p;
 }
@@ -120,8 +120,8 @@ void penalty_free(struct penalty **p) {
     *p = NULL;
 }
 
-/* The network first, of fixed length (zeros for all networks), then the tenant with its NUL, then the user, who
- * may be nobody in particular: no two triples make the same bytes within a table. */
+/* The network first, of fixed length (zeros for all networks), then the tenant with its NUL, then the user,
+ * who may be nobody in particular: no two triples make the same bytes within a table. */
 static void make_key(const struct penalty *p, const char *tenant, struct view user,
                      const struct address *from, uint8_t key[DIGEST_LEN]) {
     static const struct address anywhere;
@@ -155,7 +155,7 @@ static int64_t next_turn(const struct entry *e, uint32_t free_failures, int64_t 
     return (e->turn_us > mono_us ? e->turn_us : mono_us) + (int64_t)delay_ms * 1000;
 }
 
-struct turns { /* the two lines a login stands in, and the moment it may be told at */
+struct turns {                    /* the two lines a login stands in, and the moment it may be told at */
     struct entry *user, *network; /* NULL: none */
     int64_t user_us, network_us, at_us;
 };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * The cost of guessing passwords. Each failed guess doubles a delay, kept per (tenant, user, network) and, with
- * more patience, as many people may share one, per (tenant, network). Outcomes are told one after the other:
- * each waits for its delay behind the one before, so that guessing in parallel gains nothing. Guesses at one
- * user from many networks cost a smaller delay at networks where that user never logged in. Nobody is ever
- * locked out: a login from another network, or where the user logged in lately, does not stand in the guesser's
- * line, nor does another tenant's. Tables of fixed size; a full one forgets who failed least. Pure: time is a
- * parameter.
+ * The cost of guessing passwords. Each failed guess doubles a delay, kept per (tenant, user, network) and,
+ * with more patience, as many people may share one, per (tenant, network). Outcomes are told one after the
+ * other: each waits for its delay behind the one before, so that guessing in parallel gains nothing. Guesses
+ * at one user from many networks cost a smaller delay at networks where that user never logged in. Nobody is
+ * ever locked out: a login from another network, or where the user logged in lately, does not stand in the
+ * guesser's line, nor does another tenant's. Tables of fixed size; a full one forgets who failed least. Pure:
+ * time is a parameter.
  */
 #ifndef SEKISHO_PENALTY_H
 #define SEKISHO_PENALTY_H

@@ -18,8 +18,8 @@ struct birth_role {
 void birth_prepare(void);
 /* The role that the parent set; NULL when the program was started by hand. */
 const char *birth_role_name(void);
-/* Names the process after its role, confines it to that (sandbox.h) and runs it. Exit status 2, with a line on standard error, when none of
- * these is it. */
+/* Names the process after its role, confines it to that (sandbox.h) and runs it. Exit status 2, with a line
+ * on standard error, when none of these is it. */
 int birth_run(const char *role, const struct birth_role *roles, size_t count);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * The broker's own parts, for its files only: broker.c (frame, keeper, gate), broker_cells.c (what cells
- * ask), broker_turns.c (guessers wait), broker_verifiers.c (verifiers, from the keeper, kept for a while), broker_connect.c (sockets to
- * instances), broker_control.c (the control socket), broker_operators.c and broker_grants.c (operators:
- * broker_grants.h).
+ * ask), broker_turns.c (guessers wait), broker_verifiers.c (verifiers, from the keeper, kept for a while),
+ * broker_connect.c (sockets to instances), broker_control.c (the control socket), broker_operators.c and
+ * broker_grants.c (operators: broker_grants.h).
  */
 #ifndef SEKISHO_BROKER_H
 #define SEKISHO_BROKER_H
@@ -91,7 +91,8 @@ void write_blob(struct writer *w, struct view v);
 size_t read_file(const char *path, uint8_t *at, size_t cap);
 
 /* An admission whose turn has come. */
-void cells_admit(struct broker_cell *c, uint64_t request, uint64_t session, const struct admission_request *q);
+void cells_admit(struct broker_cell *c, uint64_t request, uint64_t session,
+                 const struct admission_request *q);
 
 /* broker_turns.c: when the outcome of a password's proof may be told */
 /* True when no further guess at this user from there would be told: refused, before any proof. */

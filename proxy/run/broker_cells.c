@@ -9,7 +9,6 @@
 #include "provision_link.h"
 #include "secret.h"
 #include "stats.h"
-#include "stats.h"
 #include "text.h"
 
 #include <errno.h>

@@ -114,9 +114,9 @@ static json_t *answer_status(const json_t *request) {
     json_t *list = list_processes(&ledger_why);
     return json_pack("{s:b, s:s, s:o, s:o, s:i, s:i, s:o, s:{s:b, s:s}}", "ok", 1, "version", SEKISHO_VERSION,
                      "started", time_text(started_us), "processes", list, "sessions",
-                     (int)(broker.sessions + broker.operators),
-                     "max_connections", (int)broker.settings->max_connections, "directory", directory_state(),
-                     "ledger", "healthy", ledger_why[0] == 0, "why", ledger_why);
+                     (int)(broker.sessions + broker.operators), "max_connections",
+                     (int)broker.settings->max_connections, "directory", directory_state(), "ledger",
+                     "healthy", ledger_why[0] == 0, "why", ledger_why);
 }
 
 static json_t *describe(const struct holding *h) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * When the outcome of a password's proof may be told: at once as long as nobody guesses, else one after the other,
- * each after a delay (auth/penalty.h). A wrong one's cell is told how long to wait; a right one's admission is held
- * back here, as if it were wrong: who has opened a thousand connections hears no sooner which of a thousand
- * guesses was right than who tries them one by one. The state is the broker's, so it is the same for all cells of
- * a tenant and outlives each of them.
+ * When the outcome of a password's proof may be told: at once as long as nobody guesses, else one after the
+ * other, each after a delay (auth/penalty.h). A wrong one's cell is told how long to wait; a right one's
+ * admission is held back here, as if it were wrong: who has opened a thousand connections hears no sooner
+ * which of a thousand guesses was right than who tries them one by one. The state is the broker's, so it is
+ * the same for all cells of a tenant and outlives each of them.
  */
 #include "broker.h"
 #include "magic.h"
@@ -113,8 +113,7 @@ static void hold(struct broker_cell *c, uint64_t request, uint64_t session, cons
     struct held *h = calloc(1, sizeof *h);
     if (!h)
         abort();
-    *h = (struct held){
-        .magic = HELD_MAGIC, .key = {session, c->id}, .request = request, .client = q->client};
+    *h = (struct held){.magic = HELD_MAGIC, .key = {session, c->id}, .request = request, .client = q->client};
     view_copy_text(q->user, h->user, sizeof h->user);
     view_copy_text(q->database, h->database, sizeof h->database);
     view_copy_text(q->application, h->application, sizeof h->application);

@@ -53,8 +53,8 @@ typedef void channel_ended_fn(void *arg, struct channel *c, const char *why);
 /* Takes over fd (made non-blocking and close-on-exec). us, them: exactly one role each. */
 struct channel *channel_new(struct event_base *base, int fd, enum role us, enum role them,
                             channel_message_fn *message, channel_ended_fn *ended, void *arg);
-/* Waits for the first packet on fd and gives its body, which stays valid until the next call; the packet stays
- * there for the channel to come. False when it is not `m`, or never comes. */
+/* Waits for the first packet on fd and gives its body, which stays valid until the next call; the packet
+ * stays there for the channel to come. False when it is not `m`, or never comes. */
 bool channel_first(int fd, enum message_code m, struct view *body);
 /* Everything that has arrived is delivered now: for a peer that just died. */
 void channel_drain(struct channel *c);

@@ -43,9 +43,9 @@ struct visitor {
     size_t least;      /* bytes the kernel shall wait for before it wakes us (SO_RCVLOWAT) */
     char *server_name; /* owned; NULL until the ClientHello was read */
     bool direct;
-    bool operators; /* it came in on the operators' plane */
-    bool spoke;     /* bytes came from it */
-    bool told;      /* refused by a limit, and it shall hear why */
+    bool operators;          /* it came in on the operators' plane */
+    bool spoke;              /* bytes came from it */
+    bool told;               /* refused by a limit, and it shall hear why */
     struct crowd *from, *to; /* gate_crowd.c: where it is counted; NULL: not yet */
     TAILQ_ENTRY(visitor) by_age;
     TAILQ_ENTRY(visitor) in_line;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * How many unfinished logins there are, from accept to the first ReadyForQuery: in all, from each network, for each
- * tenant, and how many connections a second each of these may make. A login whose cell has it is still counted: until
- * that cell says that it is over, the cell ends, or the login's time is over whatever the cell says. Operators'
- * connections are counted apart from all this: no flood of tenants' clients keeps them out.
+ * How many unfinished logins there are, from accept to the first ReadyForQuery: in all, from each network,
+ * for each tenant, and how many connections a second each of these may make. A login whose cell has it is
+ * still counted: until that cell says that it is over, the cell ends, or the login's time is over whatever
+ * the cell says. Operators' connections are counted apart from all this: no flood of tenants' clients keeps
+ * them out.
  */
 #include "clock.h"
 #include "gate.h"
@@ -148,9 +149,8 @@ enum refusal crowd_goes_to(struct visitor *v, const char *tenant) {
         !buckets_take(g->tenant_rates, view_of(key, sizeof key), s->tenant_rate, s->tenant_burst, now_us))
         refusal = REFUSAL_RATE;
     v->to = crowd_join(g, key);
-    v->told =
-        refusal != REFUSAL_NONE && tenant[0] &&
-        buckets_take(g->told_rates, view_of(key, sizeof key), TOLD_A_SECOND, TOLD_A_SECOND, now_us);
+    v->told = refusal != REFUSAL_NONE && tenant[0] &&
+              buckets_take(g->told_rates, view_of(key, sizeof key), TOLD_A_SECOND, TOLD_A_SECOND, now_us);
     return refusal;
 }
 

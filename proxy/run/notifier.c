@@ -275,7 +275,8 @@ static void on_copied(void *arg) {
 
 static void take_targets(struct notifier *o, const struct settings *s) {
     const char *why = NULL;
-    bool wanted[TARGETS] = {[TARGET_COMMAND] = s->notify_command[0], [TARGET_URL] = s->notify_url[0],
+    bool wanted[TARGETS] = {[TARGET_COMMAND] = s->notify_command[0],
+                            [TARGET_URL] = s->notify_url[0],
                             [TARGET_SYSLOG] = s->syslog_target[0]};
     memcpy(o->usable, wanted, sizeof wanted);
     o->usable[TARGET_SYSLOG] = false; /* its errands are notifier_syslog.c's */

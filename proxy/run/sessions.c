@@ -78,7 +78,8 @@ void sessions_login_over(struct channel *gate, uint64_t session) {
         channel_send(gate, M_LOGIN_OVER, &w, -1);
 }
 
-/* A cell gets, beside its own, those whom it shall tell about a limit; the lobby only such as have no tenant. */
+/* A cell gets, beside its own, those whom it shall tell about a limit; the lobby only such as have no tenant.
+ */
 static bool is_expected(const struct sessions *all, enum refusal refusal) {
     if (refusal == REFUSAL_OVERLOAD || refusal == REFUSAL_RATE)
         return true;
@@ -87,8 +88,7 @@ static bool is_expected(const struct sessions *all, enum refusal refusal) {
 
 void sessions_arrive(struct sessions *all, struct channel *gate, struct reader *body, int fd) {
     struct arrival a = {0};
-    if (!read_arrival(body, &a) || !is_expected(all, a.refusal) ||
-        sessions_find(all, a.session)) {
+    if (!read_arrival(body, &a) || !is_expected(all, a.refusal) || sessions_find(all, a.session)) {
         close(fd);
         channel_offend(gate, "handed a connection over wrongly");
         return;

@@ -15,9 +15,9 @@
 
 static const struct {
     enum role a, b;
-} links[] = {{R_GATE, R_BROKER},   {R_GATE, R_LEDGER},     {R_GATE, R_LOBBY},     {R_GATE, R_CELL},
-             {R_BROKER, R_CELL},   {R_BROKER, R_KEEPER},   {R_LEDGER, R_CELL},    {R_LEDGER, R_KEEPER},
-             {R_LEDGER, R_LOBBY},  {R_LEDGER, R_BROKER},   {R_CONSOLE, R_BROKER}, {R_CONSOLE, R_LEDGER},
+} links[] = {{R_GATE, R_BROKER},   {R_GATE, R_LEDGER},     {R_GATE, R_LOBBY},      {R_GATE, R_CELL},
+             {R_BROKER, R_CELL},   {R_BROKER, R_KEEPER},   {R_LEDGER, R_CELL},     {R_LEDGER, R_KEEPER},
+             {R_LEDGER, R_LOBBY},  {R_LEDGER, R_BROKER},   {R_CONSOLE, R_BROKER},  {R_CONSOLE, R_LEDGER},
              {R_GATE, R_OPERATOR}, {R_BROKER, R_OPERATOR}, {R_LEDGER, R_OPERATOR}, {R_NOTIFIER, R_LEDGER}};
 
 static bool have_business(enum role a, enum role b) {

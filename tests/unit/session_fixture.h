@@ -42,7 +42,7 @@ struct asked {
     int verifiers, admissions, opened, cancels, ended;
     int opens, closes, refusals;
     int guesses, doubts;
-    char reason[64];  /* of the last refusal or close */
+    char reason[64]; /* of the last refusal or close */
     char cause[256];
 };
 

@@ -59,8 +59,8 @@ Test(bucket, the_highest_rate_works) {
     cr_assert(buckets_take(b, view_text("ann"), BUCKET_RATE_MAX, 1, NOON + 1));
 }
 
-/* Ten thousand invented names in a table of 64: together they get what 64 would have got, and Mallory, who had
- * used up his burst, is not forgiven by them. */
+/* Ten thousand invented names in a table of 64: together they get what 64 would have got, and Mallory, who
+ * had used up his burst, is not forgiven by them. */
 Test(bucket, invented_keys_gain_nothing) {
     unsigned got = 0;
     takes("mallory", 100, NOON);
