@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,17 @@ const char *audit_folder(const struct ctl *ctl, const char *dir) {
 
 const char *audit_tenant(const char *name) {
     return files_tenant(name);
+}
+
+int audit_open(const char *dir, const char *name, int *folder) {
+    char path[4096];
+    int len = snprintf(path, sizeof path, "%s/%s", dir, name);
+    errno = ENAMETOOLONG;
+    *folder = len > 0 && (size_t)len < sizeof path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (*folder >= 0)
+        return CTL_DONE;
+    ctl_error("the log of %s in %s: %s", name, dir, strerror(errno));
+    return errno == ENOENT ? CTL_REFUSED : CTL_UNAVAILABLE;
 }
 
 static int is_chain(const struct dirent *entry) {

@@ -77,6 +77,9 @@ ctl_command_fn ctl_audit_show, ctl_audit_verify, ctl_audit_replay, ctl_audit_key
 const char *audit_folder(const struct ctl *ctl, const char *dir);
 /* A name from the command line: a tenant's id, "" for _provider, NULL when it is neither. */
 const char *audit_tenant(const char *name);
+/* The folder of one chain in `dir`, for reading; the caller closes it. CTL_DONE, or why it cannot be opened,
+ * after saying so. */
+int audit_open(const char *dir, const char *name, int *folder);
 
 /* Chains by the names of their folders, each owned. */
 struct audit_names {

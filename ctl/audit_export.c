@@ -194,14 +194,10 @@ static int copy(struct export *e) {
 }
 
 static int export_chain(const struct ctl *ctl, struct export *e) {
-    char path[4096];
-    int len = snprintf(path, sizeof path, "%s/%s", e->dir, e->name);
-    e->folder = len > 0 && (size_t)len < sizeof path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (e->folder < 0) {
-        ctl_error("the log of %s in %s: %s", e->name, e->dir, strerror(errno));
-        return errno == ENOENT ? CTL_REFUSED : CTL_UNAVAILABLE;
-    }
-    int code = audit_told(ctl, e->dir, e->name, COMMAND);
+    int code = audit_open(e->dir, e->name, &e->folder);
+    if (code != CTL_DONE)
+        return code;
+    code = audit_told(ctl, e->dir, e->name, COMMAND);
     if (code == CTL_DONE)
         code = find(e);
     if (code == CTL_DONE)

@@ -217,14 +217,11 @@ static bool read_file(struct replay *r, int folder, unsigned number, unsigned la
 
 /* One tenant's log. CTL_DONE also when the session is not in it. */
 static int read_chain(struct replay *r, const char *name) {
-    char path[4096], why[256];
+    char why[256];
     struct files_span span;
-    int len = snprintf(path, sizeof path, "%s/%s", r->dir, name);
-    int folder = len > 0 && (size_t)len < sizeof path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (folder < 0) {
-        ctl_error("the log of %s in %s: %s", name, r->dir, strerror(errno));
-        return errno == ENOENT ? CTL_REFUSED : CTL_UNAVAILABLE;
-    }
+    int folder, code = audit_open(r->dir, name, &folder);
+    if (code != CTL_DONE)
+        return code;
     r->name = name;
     r->tenant = audit_tenant(name);
     bool good = files_span(folder, &span, why);

@@ -175,14 +175,10 @@ static int show_all(struct show *s) {
 }
 
 static int show_chain(const struct ctl *ctl, struct show *s) {
-    char path[4096];
-    int len = snprintf(path, sizeof path, "%s/%s", s->dir, s->name);
-    s->folder = len > 0 && (size_t)len < sizeof path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (s->folder < 0) {
-        ctl_error("the log of %s in %s: %s", s->name, s->dir, strerror(errno));
-        return errno == ENOENT ? CTL_REFUSED : CTL_UNAVAILABLE;
-    }
-    int code = audit_told(ctl, s->dir, s->name, COMMAND);
+    int code = audit_open(s->dir, s->name, &s->folder);
+    if (code != CTL_DONE)
+        return code;
+    code = audit_told(ctl, s->dir, s->name, COMMAND);
     if (code == CTL_DONE)
         code = show_all(s);
     lines_free(&s->lines);

@@ -31,6 +31,13 @@ def test_reading_on_the_host_is_in_the_log_that_is_read(proxy):
     assert proxy.awaits("_provider", "log.read", after=mark)["action"] == "audit show"
 
 
+def test_the_record_is_asked_of_our_own_console_whatever_the_environment_says(proxy):
+    mark = proxy.mark("acme")
+    elsewhere = {**os.environ, "PGHOSTADDR": "127.0.0.1", "PGHOST": "127.0.0.1", "PGPORT": "1", "PGSERVICE": "nobody-knows-it"}
+    assert proxy.ctl("audit", "show", "acme", env=elsewhere).stdout
+    proxy.awaits("acme", "log.read", after=mark)
+
+
 def test_a_copy_is_read_without_a_word_to_the_proxy(proxy, tmp_path):
     mark = proxy.mark("acme")
     copy = shutil.copytree(proxy.ledger, tmp_path / "copy")
