@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: ISC
 """The session log over many files: where they end, what signs them, and what a start finds in the last one."""
 import base64
+import ctypes
 import json
 
 from fleet import run, until, verify_by_hand
 
 SETTINGS = {"rotate_bytes": 4096, "checkpoint_interval": "300ms", "time_zone": "Asia/Tokyo"}
+
+
+def kernel_says_unsynchronised():
+    """adjtimex(2): TIME_ERROR, or STA_UNSYNC in the status."""
+    timex = (ctypes.c_long * 32)()
+    state = ctypes.CDLL(None).adjtimex(timex)
+    status = ctypes.c_int.from_buffer(timex, 5 * ctypes.sizeof(ctypes.c_long)).value
+    return state == 5 or bool(status & 0x40)
 
 
 def works(node, tenant):
@@ -85,3 +94,21 @@ def test_without_its_key_the_log_is_not_opened(proxy):
         proxy.stop()
         aside.rename(key)
         proxy.start()
+
+
+def test_a_clock_that_is_not_synchronised_is_told_and_lets_nobody_new_in_if_so_wished(fleet):
+    """What the kernel says of this machine's clock decides which of the two is seen here."""
+    node = fleet.proxy(name="strict", clock_unsynchronised="refuse")
+    node.add("acme", fleet.instances["acme"])
+    node.start()
+    until(lambda: node.records("_provider", "node.start"), "its log has begun")
+    if kernel_says_unsynchronised():
+        assert node.records("_provider", "clock.unsynchronised")[0]["state"] == "unsynchronised"
+        refused = run("psql", "-XAtqc", "SELECT 1", node.dsn("acme"), check=False)
+        assert refused.returncode != 0 and "the session log cannot be written" in refused.stderr
+        assert not node.records("acme", "session.open")
+        node.configure(clock_unsynchronised="warn")
+        node.reload()
+    else:
+        assert not node.records("_provider", "clock.unsynchronised")
+    until(lambda: works(node, "acme"), "it serves")
