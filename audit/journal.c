@@ -21,7 +21,7 @@
 
 /* The folder's descriptor, locked against a second writer; -1 with why. */
 static int take_folder(const char *folder, char why[256]) {
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+    if (mkdir(folder, FILES_FOLDER_MODE) != 0 && errno != EEXIST) {
         snprintf(why, 256, "%.180s cannot be made: %s", folder, strerror(errno));
         return -1;
     }

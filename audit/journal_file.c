@@ -71,7 +71,7 @@ void chain_break(struct chain *c, const char *format, ...) {
 
 int chain_folder(struct journal *j, const struct chain *c, bool make) {
     const char *name = files_folder(c->tenant);
-    if (make && mkdirat(j->folder, name, 0700) != 0 && errno != EEXIST)
+    if (make && mkdirat(j->folder, name, FILES_FOLDER_MODE) != 0 && errno != EEXIST)
         return -1;
     return openat(j->folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
@@ -83,7 +83,7 @@ static bool open_file(struct journal *j, struct chain *c, unsigned number, bool 
     char name[FILES_NAME_MAX];
     files_name(number, name);
     c->fd = openat(folder, name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | (make ? O_CREAT | O_EXCL : 0),
-                   0600);
+                   FILES_MODE);
     int saved = errno;
     close(folder);
     errno = saved;

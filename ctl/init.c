@@ -10,9 +10,13 @@
 #include "facts.h"
 #include "newfile.h"
 #include "secret.h"
+#include "users.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct init {
     const struct ctl *ctl;
@@ -78,6 +82,36 @@ static bool ledger_key(struct init *n) {
     return true;
 }
 
+/* Root makes everything; the proxy's processes must be able to use it as the accounts that they become. */
+static bool give(struct init *n, const char *name, const struct user *u) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s%s%s", n->state, name[0] ? "/" : "", name);
+    if (!u->set || lchown(path, u->uid, u->gid) == 0 || errno == ENOENT)
+        return true;
+    snprintf(n->why, sizeof n->why, "%.200s cannot be given to its account: %.200s", path, strerror(errno));
+    return false;
+}
+
+/* The ledger goes through the folder, by its group, to the one key of its own. */
+static bool owners(struct init *n) {
+    static const char *const files[] = {
+        "", "seal.key", "fleet.key", "store.sqlite", "store.sqlite-wal", "store.sqlite-shm"};
+    struct users users;
+    if (geteuid() != 0)
+        return true;
+    if (!users_find(n->ctl->settings, &users, n->why))
+        return false;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (!give(n, files[i], &users.broker))
+            return false;
+    if (users.broker.set && users.ledger.set && chmod(n->state, 0710) < 0) {
+        snprintf(n->why, sizeof n->why, "%.200s cannot be opened to its group: %.200s", n->state,
+                 strerror(errno));
+        return false;
+    }
+    return give(n, CHECKPOINT_KEY_FILE, &users.ledger) && give(n, CHECKPOINT_PUBLIC_FILE, &users.ledger);
+}
+
 static bool state(struct init *n) {
     char path[4096], seal_path[4096];
     bool there = newfile_exists(n->state);
@@ -86,7 +120,7 @@ static bool state(struct init *n) {
     told(n, "the state folder", n->state, !there);
     return key(n, "seal.key", "seals the store's secrets; keep a copy apart from the store's", seal_path) &&
            key(n, "fleet.key", "the fleet's secret; the same on every proxy of a fleet", path) &&
-           ledger_key(n) && store(n, seal_path);
+           ledger_key(n) && store(n, seal_path) && owners(n);
 }
 
 static bool certificates(struct init *n) {

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +29,16 @@ static const struct sandbox_row rows[] = {
     {role, user, sets, places, descriptors, megabytes, processes},
 #include "sandbox.def"
 };
+
+bool sandbox_confines(const char *place) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *rest = rows[i].places;
+        for (char word[32]; sandbox_word(&rest, word);)
+            if (strncmp(word, place, strlen(place)) == 0 && word[strlen(place)] == ':')
+                return true;
+    }
+    return false;
+}
 
 /* What the supervisor must still be able to do: give its children users of their own, end them, bind low
  * ports on a reload, hand run_dir to its group, and read the certificate's key whoever owns it. */
@@ -128,15 +139,21 @@ static void become(const char *ids) {
         fail("changing the user");
 }
 
+/* What no program that is executed from here on may get back; taking that away is itself a privilege. */
+static void bound_capabilities(uint64_t kept) {
+    for (int i = 0; i < 64; i++)
+        if (!(kept >> i & 1) && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
+            break; /* the last one was passed; or we lack the right to drop, and so have none to lose */
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 static void keep_capabilities(uint64_t kept) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct now[2], data[2] = {{0}};
     if (syscall(SYS_capget, &header, now) < 0)
         fail("capget");
-    for (int i = 0; i < 64; i++)
-        if (!(kept >> i & 1) && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
-            break; /* the last one was passed; or we lack the right to drop, and so have none to lose */
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (!now[0].permitted && !now[1].permitted)
+        return;
     for (int i = 0; i < 2; i++)
         data[i].effective = data[i].permitted = now[i].permitted & (uint32_t)(kept >> (32 * i));
     if (syscall(SYS_capset, &header, data) < 0)
@@ -170,6 +187,9 @@ void sandbox_enter(const char *role) {
     set_limits(row);
     read_early(limited);
     const struct settings *s = channel && limited && row->places[0] ? read_settings() : NULL;
+    /* With accounts of their own, a group's members read what the owner writes: the log. */
+    umask(getenv(SANDBOX_IDS) ? 0027 : 0077);
+    bound_capabilities(channel ? 0 : KEPT_CAPABILITIES);
     if (channel)
         become(getenv(SANDBOX_IDS));
     keep_capabilities(channel ? 0 : KEPT_CAPABILITIES);

@@ -21,6 +21,10 @@ enum sandbox_user { USER_KEPT, USER_SESSION, USER_BROKER, USER_LEDGER };
 void sandbox_enter(const char *role);
 /* Under which user that role runs, when there are several. */
 enum sandbox_user sandbox_user(const char *role);
+struct settings;
+/* A setting of the new configuration whose file or folder no confined process can reach, as it was started
+ * with the old one; NULL when there is none. */
+const char *sandbox_beyond(const struct settings *old, const struct settings *new);
 /* "openat", or the number when this libseccomp has no name for it. */
 void sandbox_call_name(uint32_t number, char out[32]);
 

@@ -130,6 +130,7 @@ bool sandbox_calls(const struct sandbox_row *row, bool reporter) {
         abort();
     /* Calls of another architecture's numbering: no program of ours makes one. */
     seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1); /* the kernel's own errors */
     /* Old kernels would slow down every branch of a process with a filter. */
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);

@@ -48,13 +48,13 @@ static const struct place {
     const char *name;
     enum place_kind kind;
     size_t setting; /* where in struct settings */
-    const char *fixed;
+    const char *fixed, *what;
 } places[] = {
 #define PLACE_FOLDER_OF(what) offsetof(struct settings, what), NULL
 #define PLACE_PARENT_OF(what) offsetof(struct settings, what), NULL
 #define PLACE_SIGNING_OF(what) offsetof(struct settings, what), NULL
 #define PLACE_FIXED_OF(what) 0, what
-#define PLACE(name, kind, what) {name, kind, kind##_OF(what)},
+#define PLACE(name, kind, what) {name, kind, kind##_OF(what), #what},
 #include "sandbox.def"
 };
 
@@ -143,6 +143,38 @@ static int make_rules(const struct sandbox_row *row, int version) {
         size = sizeof all;
     }
     return (int)syscall(SYS_landlock_create_ruleset, &all, size, 0);
+}
+
+/* The folder that a setting means, as grant_place grants it. */
+static void folder_of(const struct place *p, const struct settings *s, char out[PATH_MAX]) {
+    const char *path = (const char *)s + p->setting;
+    char name[PATH_MAX];
+    snprintf(name, sizeof name, "%s", path);
+    snprintf(out, PATH_MAX, "%s", p->kind == PLACE_PARENT && path[0] ? dirname(name) : path);
+}
+
+static bool is_granted(const struct place *wanted, const char *folder, const struct settings *s) {
+    char granted[PATH_MAX];
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (places[i].kind == PLACE_FIXED || strcmp(places[i].name, wanted->name) != 0)
+            continue;
+        folder_of(&places[i], s, granted);
+        if (strcmp(granted, folder) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *sandbox_beyond(const struct settings *old, const struct settings *new) {
+    char folder[PATH_MAX];
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (places[i].kind == PLACE_FIXED || !sandbox_confines(places[i].name))
+            continue;
+        folder_of(&places[i], new, folder);
+        if (folder[0] && !is_granted(&places[i], folder, old))
+            return places[i].what;
+    }
+    return NULL;
 }
 
 bool sandbox_files(const struct sandbox_row *row, const struct settings *s) {

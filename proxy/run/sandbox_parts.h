@@ -26,6 +26,7 @@ bool sandbox_calls(const struct sandbox_row *row, bool reporter);
 /* Landlock (sandbox_files.c). s may be NULL when the row has no places. False when the kernel has no
  * Landlock. */
 bool sandbox_files(const struct sandbox_row *row, const struct settings *s);
-/* True when everything that the places of `role` mean in s lies where it may reach since its start. */
+/* Whether there is a process that reaches the place of that name and not everything. */
+bool sandbox_confines(const char *place);
 
 #endif

@@ -206,7 +206,8 @@ static bool begin(struct supervisor *s) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    if (!take_program(s) || !load(s) || !folders_make(s) || !control_open(s) || !bind_listeners(s))
+    if (!take_program(s) || !load(s) || !users_take(s) || !folders_make(s) || !control_open(s) ||
+        !bind_listeners(s))
         return false;
     struct event_config *config = event_config_new();
     if (!config)

@@ -11,6 +11,7 @@
 #include "listeners.h"
 #include "outbox.h"
 #include "role.h"
+#include "users.h"
 
 #include <sys/queue.h>
 #include <uthash.h>
@@ -81,6 +82,7 @@ struct supervisor {
     int program; /* sekisho-session, to start cells by */
     int control; /* the control socket */
     struct event *on_control;
+    struct users users; /* as root: whom the others become */
     struct outbox *outbox;
     struct processes processes; /* singles first, in the order they are closed last */
     struct places places;
@@ -146,7 +148,14 @@ void place_leave(struct process *p, bool crashed);
 /* Everything, to a new console. */
 void places_tell(struct process *console);
 
-/* supervisor_folders.c: folders that must be there before their processes are confined to them */
+/* supervisor_folders.c: folders that must be there before their processes are confined to them, and whose
+ * they are */
+/* The accounts of the configuration, when we are root. False, with a line in the log. */
+bool users_take(struct supervisor *s);
+/* "uid:gid" of who runs that role; "" when that is who we are. */
+void users_ids(const struct supervisor *s, const char *role, char out[24]);
+/* path becomes the broker's account's, when there is one. */
+bool users_give(const struct supervisor *s, const char *path);
 bool folders_make(struct supervisor *s);
 
 /* supervisor_control.c: the control socket */

@@ -64,6 +64,8 @@ bool control_open(struct supervisor *s) {
     if (!free_now)
         return false;
     s->control = bind_privately(&path);
+    if (s->control >= 0 && !users_give(s, path.sun_path))
+        return false;
     if (s->control < 0)
         log_error("cannot listen on %s: %s", path.sun_path, strerror(errno));
     return s->control >= 0;

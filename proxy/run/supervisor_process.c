@@ -119,7 +119,10 @@ static bool start(struct process *p, int pair[2]) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return false;
     const char *tenant = process_is_cell(p) ? p->tenant : NULL;
-    pid_t pid = spawn(&(struct spawn){.role = role_name(p->role),
+    char ids[24];
+    users_ids(p->supervisor, role_name(p->role), ids);
+    pid_t pid = spawn(&(struct spawn){.ids = ids,
+                                      .role = role_name(p->role),
                                       .tenant = tenant,
                                       .channel = pair[1],
                                       .page = place_take(p),

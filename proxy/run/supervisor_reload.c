@@ -5,6 +5,7 @@
  */
 #include "log.h"
 #include "magic.h"
+#include "sandbox.h"
 #include "supervisor.h"
 #include "supervisor_identity.h"
 
@@ -23,6 +24,11 @@ static bool same_places(const struct settings *a, const struct settings *b) {
            strcmp(a->run_dir, b->run_dir) == 0;
 }
 
+static bool same_users(const struct settings *a, const struct settings *b) {
+    return strcmp(a->session_user, b->session_user) == 0 && strcmp(a->broker_user, b->broker_user) == 0 &&
+           strcmp(a->ledger_user, b->ledger_user) == 0;
+}
+
 static bool read_certificate(const struct settings *settings, char why[IDENTITY_WHY]) {
     static struct identity identity;
     bool good = identity_read(&identity, settings->certificate, settings->key, why);
@@ -39,6 +45,16 @@ static bool prepare(const struct supervisor *s, struct candidate *new, char why[
     }
     if (!same_places(&s->settings, &new->settings)) {
         snprintf(why, IDENTITY_WHY, "state_dir, ledger_dir and run_dir cannot change while the proxy runs");
+        return false;
+    }
+    if (!same_users(&s->settings, &new->settings)) {
+        snprintf(why, IDENTITY_WHY, "the accounts of [users] cannot change while the proxy runs");
+        return false;
+    }
+    const char *beyond = sandbox_beyond(&s->settings, &new->settings);
+    if (beyond) {
+        snprintf(why, IDENTITY_WHY,
+                 "%s leads into a folder that is out of reach until the proxy is restarted", beyond);
         return false;
     }
     if (!read_certificate(&new->settings, why))

@@ -3,6 +3,7 @@
  * See supervisor_spawn.h.
  */
 #include "supervisor_spawn.h"
+#include "sandbox.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -51,6 +52,7 @@ static void environment_make(struct environment *e, const struct spawn *what) {
     add(e, SPAWN_ROLE, what->role);
     add(e, SPAWN_TENANT, what->tenant);
     add(e, SPAWN_CONFIG, what->config);
+    add(e, SANDBOX_IDS, what->ids && what->ids[0] ? what->ids : NULL);
 }
 
 static void environment_end(struct environment *e) {

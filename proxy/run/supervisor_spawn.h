@@ -23,6 +23,7 @@ struct spawn {
     const char *role;
     const char *tenant; /* of a cell; NULL */
     const char *config; /* path, for the supervisor; NULL */
+    const char *ids;    /* "uid:gid" that it becomes; "" or NULL: stays who we are */
     int channel;        /* becomes SPAWN_CHANNEL_FD; -1: none. The supervisor's is the program of cells */
     int program;        /* of spawn_open_session, above SPAWN_PROGRAM_FD; -1: this very program */
     int page;           /* becomes SPAWN_PAGE_FD; above it, or else there is none */

@@ -13,6 +13,7 @@ DEFINITION = ROOT / "proxy/run/sandbox.def"
 DOCUMENT = ROOT / "docs/architecture.md"
 BEGIN = "<!-- Made from proxy/run/sandbox.def; tests/house/confinement.py --write renews it. -->\n"
 END = "<!-- End of what is made. -->\n"
+USERS = {"USER_KEPT": "as started", "USER_SESSION": "`session_user`", "USER_BROKER": "`broker_user`", "USER_LEDGER": "`ledger_user`"}
 RIGHTS = {"r": "read", "w": "write", "s": "make a socket"}
 
 
@@ -45,7 +46,8 @@ def limits():
 def places():
     found = {}
     for place, kind, what in rows("PLACE"):
-        found.setdefault(place, []).append(f"folder of `{what}`" if kind == "PLACE_PARENT" else f"`{what}`")
+        form = {"PLACE_PARENT": "folder of `{}`", "PLACE_SIGNING": "`ledger.key` in `{}`"}.get(kind, "`{}`")
+        found.setdefault(place, []).append(form.format(what))
     return found
 
 
@@ -81,10 +83,10 @@ def shape(call, argument, comparison, a, b, action):
 
 
 def made():
-    yield "| process | file system | system calls | descriptors | address space | starts processes |\n|---|---|---|---|---|---|\n"
+    yield "| process | account | file system | system calls | descriptors | address space | starts processes |\n|---|---|---|---|---|---|---|\n"
     for role, (user, calls, where, descriptors, megabytes, count) in processes().items():
         most = "none" if count == "0" else "the system's"
-        yield (f"| {role} | {files(where)} | {calls} | {number(descriptors)} | {number(megabytes, ' MB')} | {most} |\n")
+        yield (f"| {role} | {USERS[user]} | {files(where)} | {calls} | {number(descriptors)} | {number(megabytes, ' MB')} | {most} |\n")
     yield "\n| system calls | are |\n|---|---|\n"
     for label, calls in sets().items():
         yield f"| {label} | {' '.join(calls)} |\n"

@@ -240,7 +240,7 @@ def test_a_recipe_that_does_not_work(tree, old, new, words):
 
 
 @pytest.mark.parametrize("path, old, new, words", [
-    ("docs/architecture.md", "| gate | **none** |", "| gate | all |", "is stale"),
+    ("docs/architecture.md", "| gate | `session_user` | **none** |", "| gate | `session_user` | all |", "is stale"),
     ("proxy/run/sandbox.def", 'PROCESS("gate"', 'PROCESS("gates"', "gate is a process without a row"),
     ("proxy/run/sandbox.def", 'channels sockets", "", 64', 'channels socket", "", 64', "operator has socket, which is no set"),
 ])
