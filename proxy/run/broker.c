@@ -87,7 +87,13 @@ static void on_gate_message(void *arg, struct channel *c, enum message_code m, s
     channel_offend(c, "sent what a gate does not say to a broker");
 }
 
+/* Channels to those of whom there is one: the supervisor's number for them, and nothing else, is our memory. */
+static void *as_arg(const struct role_peer *peer) {
+    return (void *)(uintptr_t)peer->id;
+}
+
 static void on_gate_ended(void *arg, struct channel *c, const char *why) {
+    role_condemn((uint32_t)(uintptr_t)arg, why);
     broker.gate = NULL;
 }
 
@@ -197,6 +203,7 @@ static void on_keeper_message(void *arg, struct channel *c, enum message_code m,
 }
 
 static void on_keeper_ended(void *arg, struct channel *c, const char *why) {
+    role_condemn((uint32_t)(uintptr_t)arg, why);
     broker.keeper = NULL;
     snapshot_free(&broker.building);
     log_warning("the keeper is away: %s; the last snapshot stays in use", why);
@@ -236,20 +243,20 @@ static void on_peer(void *arg, const struct role_peer *peer, int fd) {
     switch (peer->role) {
     case R_GATE:
         channel_free(&broker.gate);
-        broker.gate = channel_new(role_base(), fd, R_BROKER, R_GATE, on_gate_message, on_gate_ended, NULL);
+        broker.gate = channel_new(role_base(), fd, R_BROKER, R_GATE, on_gate_message, on_gate_ended, as_arg(peer));
         send_routes();
         return;
     case R_KEEPER:
         channel_free(&broker.keeper);
         broker.keeper =
-            channel_new(role_base(), fd, R_BROKER, R_KEEPER, on_keeper_message, on_keeper_ended, NULL);
+            channel_new(role_base(), fd, R_BROKER, R_KEEPER, on_keeper_message, on_keeper_ended, as_arg(peer));
         verifiers_ask_again();
         return;
     case R_LEDGER:
         operators_ledger(fd);
         return;
     case R_CONSOLE:
-        console_peer(fd);
+        console_peer(peer->id, fd);
         return;
     case R_CELL:
     case R_OPERATOR:

@@ -124,7 +124,7 @@ void connect_cell_gone(const struct broker_cell *c);
 void connect_forget(const struct broker_cell *c, uint64_t session);
 
 /* broker_console.c */
-void console_peer(int fd);
+void console_peer(uint32_t id, int fd);
 /* A socket whose other end the console has got, told who is there; -1 while there is no console. */
 int console_connect(uint64_t session, enum console_kind kind, const char *name, const char *tenant);
 

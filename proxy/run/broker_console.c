@@ -16,12 +16,13 @@ static void on_message(void *arg, struct channel *c, enum message_code m, struct
 }
 
 static void on_ended(void *arg, struct channel *c, const char *why) {
+    role_condemn((uint32_t)(uintptr_t)arg, why);
     broker.console = NULL;
 }
 
-void console_peer(int fd) {
+void console_peer(uint32_t id, int fd) {
     channel_free(&broker.console);
-    broker.console = channel_new(role_base(), fd, R_BROKER, R_CONSOLE, on_message, on_ended, NULL);
+    broker.console = channel_new(role_base(), fd, R_BROKER, R_CONSOLE, on_message, on_ended, (void *)(uintptr_t)id);
 }
 
 int console_connect(uint64_t session, enum console_kind kind, const char *name, const char *tenant) {

@@ -129,7 +129,7 @@ void supervisor_message(void *arg, struct channel *c, enum message_code m, struc
     case M_KILL: {
         uint32_t id = reader_u32(body);
         if (reader_done(body))
-            cell_kill(s, id);
+            process_condemn(s, p->role, id);
         else
             channel_offend(c, "named a process wrongly");
         return;

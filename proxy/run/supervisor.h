@@ -134,7 +134,7 @@ void cells_wanted(struct supervisor *s, const char *tenant, uint32_t cells);
 /* A cell for one operator's session with that tenant. */
 void operator_wanted(struct supervisor *s, const char *tenant);
 /* For a cell that broke a rule between us, or an operator's that did not end when it was told. */
-void cell_kill(struct supervisor *s, uint32_t id);
+void process_condemn(struct supervisor *s, enum role judge, uint32_t id);
 /* A cell's process ended; p is freed after this. */
 void cell_gone(struct process *p, bool crashed);
 

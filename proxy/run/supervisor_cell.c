@@ -78,15 +78,22 @@ void operator_wanted(struct supervisor *s, const char *tenant) {
     process_go(p, false);
 }
 
-void cell_kill(struct supervisor *s, uint32_t id) {
+/* Ledger and broker are believed about everybody but each other, the gate about cells only. */
+static bool may_condemn(enum role judge, const struct process *p) {
+    bool is_judge = p->role == R_LEDGER || p->role == R_BROKER;
+    return process_is_cell(p) || (judge != R_GATE && !is_judge);
+}
+
+void process_condemn(struct supervisor *s, enum role judge, uint32_t id) {
     MAGIC_CHECK(s, SUPERVISOR_MAGIC);
+    char name[64];
     struct process *p;
     TAILQ_FOREACH(p, &s->processes, next) {
-        if (process_is_cell(p) && p->id == id && p->pid != 0) {
-            log_error("%s %s[%d] is not to be trusted any more: killed", role_name(p->role), p->tenant,
-                      (int)p->pid);
-            kill(p->pid, SIGKILL);
-        }
+        if (p->id != id || p->pid == 0 || !may_condemn(judge, p))
+            continue;
+        process_name(p, name);
+        log_error("%s[%d] is not to be trusted any more: killed", name, (int)p->pid);
+        kill(p->pid, SIGKILL);
     }
 }
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """What a cell asks of the kernel once it serves: no socket of its own, no file, no program, no other process."""
+import pathlib
 import re
+import shutil
 import signal
 import subprocess
 
 import pytest
 
-from fleet import run, until
+from fleet import DOMAIN, run, until
 
 # Calls that would be a way out. A cell gets every descriptor it needs from its channels.
 WAYS_OUT = "socket,socketpair,connect,bind,listen,open,openat,openat2,creat,execve,execveat,ptrace,kill,tkill,fork,vfork,clone,clone3"
@@ -59,3 +61,31 @@ def test_the_tracer_would_have_seen_it(tmp_path):
     if done.returncode != 0:
         pytest.skip(f"strace may not trace here: {done.stderr.strip()}")
     assert "/dev/null" in trace.read_text()
+
+
+def test_a_file_beyond_its_folders_is_out_of_the_brokers_reach(proxy):
+    """The kernel looks at where a file is, not at the name it was asked by. And a reload says what it cannot do."""
+    inside, outside = proxy.home / "tenants", proxy.fleet.folder / "elsewhere"
+    inside.mkdir()
+    outside.mkdir()
+    before = proxy.settings
+    proxy.configure(**before, tenant_dir=inside)
+    proxy.reload()
+    assert proxy.records("_provider", "node.reload")[-1]["cause"].startswith("tenant_dir leads into a folder that is out of reach")
+    proxy.stop()
+    crt, key = proxy.fleet.authority.issue(outside / "acme", f"acme.{DOMAIN}")
+    for path in (crt, key):
+        (inside / pathlib.Path(path).name).symlink_to(path)
+    proxy.start()
+    if "has no Landlock" in proxy.log():
+        pytest.skip("this kernel has no Landlock")
+    run("psql", "-XAtqc", "SELECT 1", proxy.dsn("acme", connect_timeout=2), check=False)
+    until(lambda: 'no readable certificate and key for tenant "acme"' in proxy.log(), "the broker cannot read it")
+    for path in (crt, key):
+        (inside / pathlib.Path(path).name).unlink()
+        shutil.copy(path, inside)
+    until(lambda: run("psql", "-XAtqc", "SELECT 1", proxy.dsn("acme", connect_timeout=2), check=False).returncode == 0,
+          "it is read where it may be", 30)
+    proxy.stop()
+    proxy.configure(**before)
+    proxy.start()

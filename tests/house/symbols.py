@@ -55,7 +55,7 @@ ONLY = {
     "open|open64|openat|openat64|creat|fopen|fopen64|opendir|memfd_create": [
         "audit/*", "base/zone.c", "ctl/*", "policy/seal.c", "policy/settings.c", "policy/provision_link.c", "policy/store_sqlite*.c",
         "proxy/run/broker_cells.c", "proxy/run/supervisor*.c", "proxy/run/keeper*.c", "proxy/run/lookup*.c",
-        "proxy/run/birth.c", "proxy/run/sandbox_files.c", "proxy/run/notifier*.c", "proxy/run/broker_grants.c", "policy/trust_load.c",
+        "proxy/run/birth.c", "proxy/run/sandbox.c", "proxy/run/sandbox_files.c", "proxy/run/notifier*.c", "proxy/run/broker_grants.c", "policy/trust_load.c",
         "policy/statement_head.c", "proxy/run/console_facts.c", "proxy/run/console_scroll.c",
         "proxy/run/page.c"],
     "unlink|unlinkat|rename|renameat|ftruncate|truncate": ["audit/*", "ctl/newfile.c", "policy/seal.c",

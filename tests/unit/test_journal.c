@@ -45,13 +45,25 @@ Test(journal, each_tenant_has_a_chain_of_its_own) {
     cr_expect_eq(times_in(ACME, "gina"), 0);
 }
 
-Test(journal, files_are_for_the_ledger_only) {
-    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+static mode_t mode_of(const char *name) {
     struct stat s;
-    cr_assert_eq(stat(in_folder(ACME), &s), 0);
-    cr_expect_eq(s.st_mode & 07777, 0600);
-    cr_assert_eq(stat(in_folder("acme"), &s), 0);
-    cr_expect_eq(s.st_mode & 07777, 0700);
+    cr_assert_eq(stat(in_folder(name), &s), 0);
+    return s.st_mode & 07777;
+}
+
+Test(journal, files_are_for_the_ledger_only) {
+    umask(0077);
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_expect_eq(mode_of(ACME), 0600);
+    cr_expect_eq(mode_of("acme"), 0700);
+}
+
+/* With accounts of their own, the readers' group reads; nobody else ever does. */
+Test(journal, a_group_reads_when_the_ledger_was_started_so) {
+    umask(0);
+    cr_assert(append("acme", EVENT_SESSION_OPEN, 1, "alice"));
+    cr_expect_eq(mode_of(ACME), 0640);
+    cr_expect_eq(mode_of("acme"), 0750);
 }
 
 Test(journal, times_follow_the_zone) {

@@ -54,7 +54,7 @@ Test(settings, what_is_written_replaces_the_default) {
 
 Test(settings, a_typing_mistake_is_told_what_would_be_right) {
     refused("[timeouts]\n\nlogin_timeuot = 5s\n", 3, "expected one of: login_timeout, connect_timeout");
-    refused("[timeout]\nlogin_timeout = 5s\n", 1, "expected one of: paths, tenants, tls, timeouts");
+    refused("[timeout]\nlogin_timeout = 5s\n", 1, "expected one of: paths, users, tenants, tls, timeouts");
     refused("\n[nothing here]\n", 2, "unknown section [nothing here]");
     refused("[]\n", 1, "unknown section []");
     refused("[tls]\nlogin_timeout = 5s\n", 2, "belongs into section [timeouts]");
