@@ -233,6 +233,21 @@ const char *book_record(struct book *b, struct book_owner *owner, uint64_t reque
     }
 }
 
+bool book_erase(struct book *b, const char *tenant, const char *who, struct moment now) {
+    MAGIC_CHECK(b, BOOK_MAGIC);
+    struct book_session *s, *next;
+    HASH_ITER (hh, b->sessions, s, next)
+        if (strcmp(s->key.tenant, tenant) == 0) {
+            log_warning("the log of %s is not erased: a session of its is open", tenant);
+            return false;
+        }
+    book_flush(b);
+    bool gone = journal_erase(b->journal, tenant, who, now);
+    if (gone)
+        book_forget_kept(b, tenant);
+    return gone;
+}
+
 void book_say(struct book *b, const char *tenant, const struct record *r, struct moment now) {
     MAGIC_CHECK(b, BOOK_MAGIC);
     book_post(b, NULL, 0, tenant, r, true, now);

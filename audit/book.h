@@ -51,6 +51,9 @@ bool book_samples(struct book *b, const char *tenant, bool operators, const stru
 bool book_tell_samples(struct book *b, bool all, struct moment now);
 /* How many refusals a second a chain gets; at first BOOK_REFUSALS. */
 void book_set_sampling(struct book *b, uint32_t a_second);
+/* A retired tenant's log goes (journal_erase), with what is kept of it in memory. False while it cannot, as
+ * while a session of the tenant's is open. */
+bool book_erase(struct book *b, const char *tenant, const char *who, struct moment now);
 /* What the ledger itself has to say. */
 void book_say(struct book *b, const char *tenant, const struct record *r, struct moment now);
 /* While set, no session.open is taken: refused as if it could not be written. */

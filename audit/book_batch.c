@@ -73,6 +73,12 @@ static struct book_kept *keep_pop(struct book *b, struct book_tenant *t) {
     return k;
 }
 
+void book_forget_kept(struct book *b, const char *tenant) {
+    struct book_tenant *t = book_tenant_get(b, tenant);
+    while (t->first)
+        free(keep_pop(b, t));
+}
+
 size_t book_carry_kept(struct book *b, const char *tenant, journal_carried_fn *each, void *each_arg) {
     size_t count = 0;
     for (struct book_kept *k = book_tenant_get(b, tenant)->first; k; k = k->next) {

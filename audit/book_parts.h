@@ -77,6 +77,7 @@ struct book_tenant *book_tenant_get(struct book *b, const char *tenant);
 /* The owner's requests will not be answered. */
 void book_forget_owner(struct book *b, const struct book_owner *owner);
 void book_free_tenants(struct book *b);
+void book_forget_kept(struct book *b, const char *tenant);
 /* As journal_carry_fn, for the sessions whose closing is kept in memory: the log still has them open. */
 size_t book_carry_kept(struct book *b, const char *tenant, journal_carried_fn *each, void *each_arg);
 /* The flush that held the session's open record is over. */

@@ -97,6 +97,10 @@ bool journal_append(struct journal *j, const char *tenant, const struct record *
     if (!c)
         return false;
     j->now = now;
+    if (c->erasing) {
+        errno = EACCES;
+        return false;
+    }
     if (!c->failed && !c->broken) {
         touch(j, c);
         if (chain_append(j, c, r, now))
@@ -128,7 +132,7 @@ bool journal_healthy(const struct journal *j, char why[256]) {
     MAGIC_CHECK(j, JOURNAL_MAGIC);
     why[0] = 0;
     for (const struct chain *c = j->chains; c; c = c->hh.next)
-        if (c->failed || c->broken) {
+        if ((c->failed || c->broken) && !c->erasing) {
             snprintf(why, 256, "%s: %s", files_folder(c->tenant), c->why);
             return false;
         }

@@ -34,6 +34,7 @@ struct chain {
     bool touched;             /* since the last flush */
     bool failed;              /* a write or flush failed: nothing more until journal_recover */
     bool broken;              /* somebody else wrote in it: nothing more at all */
+    bool erasing;             /* the provider's log has said that it goes, or it has gone */
     bool finished;            /* the next record begins another file */
     bool anew;                /* the next record begins this file, which is empty, as if it were another */
     uint64_t refused;         /* records that did not get in, since it failed */

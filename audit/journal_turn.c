@@ -166,7 +166,7 @@ bool chain_settle(struct journal *j, struct chain *c) {
 /* --- from time to time --- */
 
 static bool at_rest(const struct chain *c) {
-    return !c->failed && !c->broken && !c->touched && c->file > 0;
+    return !c->failed && !c->broken && !c->erasing && !c->touched && c->file > 0;
 }
 
 static bool checkpoint_due(const struct journal *j, const struct chain *c, struct moment now) {

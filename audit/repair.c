@@ -98,7 +98,7 @@ static bool recover_chain(struct journal *j, struct chain *c, struct moment now)
 size_t journal_recover(struct journal *j, struct moment now) {
     size_t failed = 0;
     for (struct chain *c = j->chains; c; c = c->hh.next)
-        if (c->failed && !c->broken && !recover_chain(j, c, now))
+        if (c->failed && !c->broken && !c->erasing && !recover_chain(j, c, now))
             failed += c->broken ? 0 : 1;
     return failed;
 }

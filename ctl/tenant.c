@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC
  *
- * tenant list, show, suspend, resume, remove.
+ * tenant list, show, suspend, resume, retire, remove. What is signed about a retired tenant is
+ * tenant_erase.c's.
  */
 #include "args.h"
 #include "commands.h"
 #include "facts.h"
 #include "secret.h"
 #include "table.h"
+#include "tenant_erase.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -129,7 +131,22 @@ int ctl_tenant_suspend(const struct ctl *ctl, int argc, char **argv) {
 }
 
 int ctl_tenant_resume(const struct ctl *ctl, int argc, char **argv) {
+    const char *id;
+    int code = args_words("tenant resume", argc, argv, 1, 1, &id);
+    if (code == CTL_DONE)
+        code = tenant_erase_none(ctl, id);
+    if (code != CTL_DONE)
+        return code;
     return set_state(ctl, argc, argv, TENANT_ACTIVE, "tenant resume", "tenant.resume", "resumed");
+}
+
+int ctl_tenant_retire(const struct ctl *ctl, int argc, char **argv) {
+    int code = set_state(ctl, argc, argv, TENANT_RETIRED, "tenant retire", "tenant.retire",
+                         "retired: nobody gets in");
+    if (code == CTL_DONE && !ctl->json)
+        ctl_hint("two approvers sign its erasure: sekishoctl tenant erase %s --reason R --key FILE",
+                 argv[argc - 1]);
+    return code;
 }
 
 int ctl_tenant_remove(const struct ctl *ctl, int argc, char **argv) {

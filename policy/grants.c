@@ -16,7 +16,8 @@ void grants_limits_from(const struct settings *s, struct grants_limits *out) {
         .provider_approvals = s->provider_approvals,
         .approval_window = s->approval_window / 1000,
         .max = {s->max_diagnose / 1000, s->max_read / 1000, s->max_write / 1000, s->max_admin / 1000},
-        .emergencies_per_week = s->emergencies_per_week};
+        .emergencies_per_week = s->emergencies_per_week,
+        .erase_after = s->erase_after / 1000};
     snprintf(out->ticket_pattern, sizeof out->ticket_pattern, "%s", s->ticket_pattern);
 }
 

@@ -25,6 +25,7 @@ struct grants_limits {
     int64_t approval_window;  /* seconds */
     int64_t max[SCOPE_COUNT]; /* seconds a grant of the scope may last */
     uint32_t emergencies_per_week;
+    int64_t erase_after; /* seconds from the first signature to the erasure of a tenant */
     char ticket_pattern[256];
 };
 void grants_limits_from(const struct settings *s, struct grants_limits *out);
@@ -177,6 +178,17 @@ struct policy_view {
     const struct statement *statement; /* NULL: nobody signed one, the default holds */
 };
 void grants_policy(const struct grants *g, const char *tenant, int64_t now, struct policy_view *out);
+
+/* What was signed about the erasure of a retired tenant, and not taken back. */
+struct erasure_view {
+    unsigned signers;              /* distinct people with distinct keys who agree on the time */
+    char by[2 * PERSON_MAX + 4];   /* the first two: "bob, carol" */
+    int64_t not_before, not_after; /* seconds; 0: nobody signed */
+};
+#define ERASURE_SIGNERS 2
+/* True when it is to be erased now: two agree, the time has come, and nothing is closed for that tenant.
+ * Whether the tenant is retired is for the caller to know. */
+bool grants_erasure(const struct grants *g, const char *tenant, int64_t now, struct erasure_view *out);
 
 struct standing_view {
     char digest[2 * STATEMENT_DIGEST + 1]; /* what revoke-standing names */

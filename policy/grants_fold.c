@@ -305,6 +305,16 @@ static bool unlock_place(struct grants *g, struct entry *e) {
     return true;
 }
 
+static bool erase_place(struct grants *g, struct entry *e) {
+    append(&g->erasures, e);
+    return true;
+}
+
+static bool keep_place(struct grants *g, struct entry *e) {
+    erase_keep(g, e);
+    return true;
+}
+
 static const struct {
     const char *(*rule)(const struct grants *g, const struct entry *e);
     bool (*place)(struct grants *g, struct entry *e);
@@ -321,6 +331,8 @@ static const struct {
     [STATEMENT_POLICY] = {no_rule, policy_place},
     [STATEMENT_LOCK] = {lock_rule, lock_place},
     [STATEMENT_UNLOCK] = {unlock_rule, unlock_place},
+    [STATEMENT_ERASE] = {erase_rule, erase_place},
+    [STATEMENT_KEEP] = {no_rule, keep_place},
 };
 
 const char *fold_rule(const struct grants *g, const struct entry *e) {
@@ -344,7 +356,7 @@ void fold_forget(struct grants *g) {
         free(t);
     }
     g->first_grant = g->last_grant = NULL;
-    g->policies = g->standings = g->locks = (struct list){NULL, NULL};
+    g->policies = g->standings = g->locks = g->erasures = (struct list){NULL, NULL};
     g->when = 0;
     for (struct entry *e = g->first; e; e = e->next) {
         e->undone = NULL;

@@ -7,6 +7,7 @@
  *   grants_tell.c      events
  *   grants_fold.c      one verified statement's place; the rules that its order decides
  *   grants_consent.c   policy, standing consent, and who has to agree
+ *   grants_erase.c     the end of a tenant: two sign, and time passes
  *   grants_judge.c     a grant's state at a time
  *   grants_check.c     what is refused when a person hands it in, in words for them
  *   grants_decide.c    may this operator in; locks
@@ -78,7 +79,7 @@ struct grants {
     int64_t when;  /* of the last statement that had an effect */
     struct grant *by_request;
     struct grant *first_grant, *last_grant;
-    struct list policies, standings, locks;
+    struct list policies, standings, locks, erasures;
     struct closure *closures;
     char closed[STATEMENT_WHY];
 };
@@ -148,6 +149,11 @@ int64_t consent_tightened(const struct grants *g, const struct grant *t, const s
 bool standing_open(const struct statement *s, int64_t when, int64_t *closes);
 /* When it ends before its time: revoked, or its key withdrawn; NEVER. */
 int64_t standing_over(const struct grants *g, const struct entry *standing);
+
+/* --- grants_erase.c --- */
+
+const char *erase_rule(const struct grants *g, const struct entry *e);
+void erase_keep(struct grants *g, const struct entry *keep);
 
 /* --- grants_judge.c --- */
 

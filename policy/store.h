@@ -48,6 +48,9 @@ struct store_driver {
      * whole tenant. */
     enum store_result (*put)(struct store *s, const struct tenant *t, bool insert, const struct change *why);
     enum store_result (*remove)(struct store *s, const char *id, const struct change *why);
+    /* As remove, with everything that is kept about the tenant but what people signed; its id stays taken for
+     * ever: `put` refuses to insert it again. NOT_FOUND also when it was erased before. */
+    enum store_result (*erase)(struct store *s, const char *id, const struct change *why);
     /* The auth query's credentials: role and password, sealed. */
     enum store_result (*auth_set)(struct store *s, const char *id, const char *role, struct view password,
                                   const struct change *why);

@@ -149,6 +149,7 @@ const struct store_driver store_sqlite = {
     .tenant = sqlite_tenant,
     .put = sqlite_put,
     .remove = sqlite_remove,
+    .erase = sqlite_erase,
     .auth_set = sqlite_auth_set,
     .auth_get = sqlite_auth_get,
     .verifier_set = sqlite_verifier_set,

@@ -34,6 +34,7 @@ enum store_result sqlite_tenants(struct store *s, bool (*each)(void *arg, struct
 enum store_result sqlite_tenant(struct store *s, const char *id, struct tenant *out);
 enum store_result sqlite_put(struct store *s, const struct tenant *t, bool insert, const struct change *why);
 enum store_result sqlite_remove(struct store *s, const char *id, const struct change *why);
+enum store_result sqlite_erase(struct store *s, const char *id, const struct change *why);
 enum store_result sqlite_auth_set(struct store *s, const char *id, const char *role, struct view password,
                                   const struct change *why);
 enum store_result sqlite_auth_get(struct store *s, const char *id, char role[64], char password[129]);

@@ -69,6 +69,10 @@ static const char *const migrations[] = {
     " BEGIN SELECT raise(ABORT, 'statements are never changed'); END;"
     "CREATE TRIGGER statement_kept BEFORE DELETE ON statement"
     " BEGIN SELECT raise(ABORT, 'statements are never removed'); END;",
+    /* Ids of tenants that were erased: nobody else is to be taken for one of them. */
+    "CREATE TABLE erased (id TEXT PRIMARY KEY, wall_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TRIGGER erased_kept BEFORE DELETE ON erased"
+    " BEGIN SELECT raise(ABORT, 'ids of erased tenants stay taken'); END;",
 };
 #define NEWEST (sizeof migrations / sizeof migrations[0])
 

@@ -279,6 +279,16 @@ static enum store_result write_listen(struct sqlite_store *s, const struct tenan
     return r;
 }
 
+static enum store_result check_not_erased(struct sqlite_store *s, const char *id) {
+    struct query q = query_begin(s, "SELECT count(*) FROM erased WHERE id = ?");
+    query_text(&q, view_text(id));
+    uint64_t known = query_row(&q) ? query_take_number(&q, 1) : 0;
+    enum store_result r = query_end(&q);
+    return r == STORE_OK && known
+               ? sqlite_fail(s, STORE_CONFLICT, "a tenant \"%s\" was erased: its id is not used again", id)
+               : r;
+}
+
 enum store_result sqlite_put(struct store *base, const struct tenant *t, bool insert,
                              const struct change *why) {
     struct sqlite_store *s = sqlite_store_of(base);
@@ -288,7 +298,9 @@ enum store_result sqlite_put(struct store *base, const struct tenant *t, bool in
     enum store_result r = transaction_begin(s, true);
     if (r != STORE_OK)
         return r;
-    r = write_row(s, t, insert);
+    r = insert ? check_not_erased(s, t->id) : STORE_OK;
+    if (r == STORE_OK)
+        r = write_row(s, t, insert);
     if (r == STORE_OK)
         r = write_hosts(s, t);
     if (r == STORE_OK)
@@ -296,16 +308,53 @@ enum store_result sqlite_put(struct store *base, const struct tenant *t, bool in
     return change_end(s, r, why);
 }
 
+/* With everything that refers to it. */
+static enum store_result delete_tenant(struct sqlite_store *s, const char *id) {
+    struct query q = query_begin(s, "DELETE FROM tenant WHERE id = ?");
+    query_text(&q, view_text(id));
+    query_row(&q);
+    enum store_result r = query_end(&q);
+    return r == STORE_OK && sqlite3_changes(s->db) == 0
+               ? sqlite_fail(s, STORE_NOT_FOUND, "there is no tenant \"%s\"", id)
+               : r;
+}
+
 enum store_result sqlite_remove(struct store *base, const char *id, const struct change *why) {
+    struct sqlite_store *s = sqlite_store_of(base);
+    enum store_result r = transaction_begin(s, true);
+    return r == STORE_OK ? change_end(s, delete_tenant(s, id), why) : r;
+}
+
+/* What was done to it in its life is in its log, which goes as well. */
+static enum store_result forget_changes(struct sqlite_store *s, const char *id) {
+    struct query q = query_begin(s, "DELETE FROM change WHERE tenant = ?");
+    query_text(&q, view_text(id));
+    query_row(&q);
+    return query_end(&q);
+}
+
+static enum store_result note_erased(struct sqlite_store *s, const char *id, int64_t wall_us) {
+    struct query q = query_begin(s, "INSERT INTO erased (id, wall_us) VALUES (?, ?)");
+    query_text(&q, view_text(id));
+    query_number(&q, wall_us);
+    query_row(&q);
+    return query_end(&q);
+}
+
+enum store_result sqlite_erase(struct store *base, const char *id, const struct change *why) {
     struct sqlite_store *s = sqlite_store_of(base);
     enum store_result r = transaction_begin(s, true);
     if (r != STORE_OK)
         return r;
-    struct query q = query_begin(s, "DELETE FROM tenant WHERE id = ?");
-    query_text(&q, view_text(id));
-    query_row(&q);
-    r = query_end(&q);
-    if (r == STORE_OK && sqlite3_changes(s->db) == 0)
-        r = sqlite_fail(s, STORE_NOT_FOUND, "there is no tenant \"%s\"", id);
-    return change_end(s, r, why);
+    r = delete_tenant(s, id);
+    if (r == STORE_OK)
+        r = forget_changes(s, id);
+    if (r == STORE_OK)
+        r = note_erased(s, id, why->wall_us);
+    r = change_end(s, r, why);
+    /* Deleted rows are overwritten (secure_delete), but stand in the write-ahead log until that is emptied. A
+     * reader may hold it open; then the next checkpoint does it. */
+    if (r == STORE_OK)
+        query_run(s, "PRAGMA wal_checkpoint(TRUNCATE)");
+    return r;
 }

@@ -229,6 +229,7 @@ static void on_settings(void *arg, const struct settings *s) {
         read_fleet_secret();
     operators_settings(s);
     if (first) {
+        erase_begin();
         broker.penalty = penalty_new(PENALTY_SLOTS);
         if (!broker.penalty)
             abort();

@@ -2,8 +2,8 @@
  *
  * The broker's own parts, for its files only: broker.c (frame, keeper, gate), broker_cells.c (what cells
  * ask), broker_turns.c (guessers wait), broker_verifiers.c (verifiers, from the keeper, kept for a while),
- * broker_connect.c (sockets to instances), broker_control.c (the control socket), broker_operators.c and
- * broker_grants.c (operators: broker_grants.h).
+ * broker_connect.c (sockets to instances), broker_control.c (the control socket), broker_operators.c,
+ * broker_grants.c and broker_erase.c (operators and what people signed: broker_grants.h).
  */
 #ifndef SEKISHO_BROKER_H
 #define SEKISHO_BROKER_H

@@ -38,6 +38,7 @@ static struct {
     bool head_bad; /* this host does not know any more what it had accepted: an administrator must say */
     char tampering[STATEMENT_WHY]; /* why operators are kept out; "" */
     struct clock_guard clock;
+    int64_t ahead_us; /* how far the system's clock was set ahead, since our start */
     struct outbox *outbox;
     struct channel *ledger;
     struct event *tick;
@@ -69,6 +70,8 @@ static void record_event(void *arg, const struct grants_event *e) {
 static void on_ledger_message(void *arg, struct channel *c, enum message_code m, struct reader *body,
                               int fd) {
     /* DURABLE for request 0 does not come: nothing here waits for the log. */
+    if (m == M_ERASED && !erase_done(body))
+        channel_offend(c, "spoke wrongly of an erasure");
 }
 
 static void on_ledger_ended(void *arg, struct channel *c, const char *why) {
@@ -104,6 +107,8 @@ static void close_all(const char *why) {
 static int64_t wall_now(void) {
     int64_t jump_us;
     int64_t now = clock_guard_wall(&op.clock, clock_now(), &jump_us);
+    if (jump_us > 0)
+        op.ahead_us += jump_us;
     if (jump_us != 0) {
         char detail[96];
         snprintf(detail, sizeof detail, "the system clock was set %s by %lld s",
@@ -266,6 +271,20 @@ void operators_settings(const struct settings *s) {
 
 bool operators_ready(void) {
     return op.ready;
+}
+
+/* For everything else a clock that was set ahead is the careful choice; not for what cannot be undone. */
+bool operators_erasure(const char *tenant, struct erasure_view *out) {
+    int64_t now = (wall_now() - op.ahead_us) / 1000000;
+    return op.ready && op.whole && !op.tampering[0] && grants_erasure(op.grants, tenant, now, out);
+}
+
+struct channel *operators_log(void) {
+    return op.ledger;
+}
+
+void operators_look(void) {
+    look_at_trust(false);
 }
 
 /* --- statements --- */

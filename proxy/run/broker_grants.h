@@ -27,6 +27,17 @@ void operators_furnish(struct broker_cell *c);
 /* Something changed: who may not stay is cut. */
 void operators_judge(void);
 
+/* broker_erase.c: retired tenants whose time has come */
+void erase_begin(void);
+/* From the ledger: a log is gone. False: it does not parse. */
+bool erase_done(struct reader *body);
+
+/* broker_grants.c for broker_erase.c: whether the tenant is to be erased now; false while the statements are
+ * not known whole. The trust folder is looked at. The ledger's channel, NULL while it is away. */
+bool operators_erasure(const char *tenant, struct erasure_view *out);
+void operators_look(void);
+struct channel *operators_log(void);
+
 /* broker_grants.c for broker_operators.c: the decision now, and its end on the monotonic clock. */
 void operators_decide(const char *operator, const char * tenant, const char *database,
                       struct grant_verdict *out, int64_t *ends_us);

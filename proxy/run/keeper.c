@@ -237,8 +237,36 @@ static void answer(uint64_t request, const char *tenant, struct view user) {
     secret_wipe(text, sizeof text);
 }
 
+/* The log is gone; now what the store keeps. The change is told in the provider's log. */
+static void erase_rows(const char *tenant) {
+    struct change why = {.wall_us = clock_now().wall_us};
+    snprintf(why.actor, sizeof why.actor, "two approvers");
+    snprintf(why.action, sizeof why.action, "tenant.erase");
+    snprintf(why.detail, sizeof why.detail, "%s", tenant);
+    enum store_result r =
+        keeper.store ? keeper.store->driver->erase(keeper.store, tenant, &why) : STORE_UNAVAILABLE;
+    if (r == STORE_OK)
+        log_warning("tenant %s was erased from the control store", tenant);
+    else if (r != STORE_NOT_FOUND) /* the broker asks again while it sees the tenant */
+        log_error("tenant %s cannot be erased from the control store: %s", tenant,
+                  keeper.store ? keeper.store->driver->why(keeper.store) : "it is away");
+}
+
+static void take_erase(struct channel *c, struct reader *body) {
+    char tenant[TENANT_ID_MAX + 1];
+    reader_text16_into(body, tenant, sizeof tenant);
+    if (reader_done(body))
+        erase_rows(tenant);
+    else
+        channel_offend(c, "asked wrongly for an erasure");
+}
+
 static void on_broker(void *arg, struct channel *c, enum message_code m, struct reader *body, int fd) {
     char tenant[TENANT_ID_MAX + 1];
+    if (m == M_ERASE_ROWS) {
+        take_erase(c, body);
+        return;
+    }
     uint64_t request = reader_u64(body);
     reader_text16_into(body, tenant, sizeof tenant);
     struct view user = reader_text16(body, 256);

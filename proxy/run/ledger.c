@@ -248,6 +248,23 @@ static void take_resume(struct peer *p, struct channel *c, struct reader *body) 
         channel_offend(c, broken);
 }
 
+static void take_erase(struct peer *p, struct channel *c, struct reader *body) {
+    char tenant[41], who[128];
+    reader_text16_into(body, tenant, sizeof tenant);
+    reader_text16_into(body, who, sizeof who);
+    if (!reader_done(body) || !files_tenant_valid(tenant)) {
+        channel_offend(c, "asked wrongly for an erasure");
+        return;
+    }
+    bool gone = book_erase(p->ledger->book, tenant, who, clock_now());
+    flush_soon(p->ledger);
+    if (!gone)
+        return; /* the broker asks again */
+    struct writer w = channel_scratch();
+    writer_text16(&w, view_text(tenant));
+    channel_send(c, M_ERASED, &w, -1);
+}
+
 static void on_peer_message(void *arg, struct channel *c, enum message_code m, struct reader *body, int fd) {
     struct peer *p = arg;
     MAGIC_CHECK(p, LEDGER_PEER_MAGIC);
@@ -257,6 +274,8 @@ static void on_peer_message(void *arg, struct channel *c, enum message_code m, s
         take_record(p, c, body);
     else if (m == M_RESUME)
         take_resume(p, c, body);
+    else if (m == M_ERASE)
+        take_erase(p, c, body);
     else
         channel_offend(c, "sent a message the ledger does not take");
 }

@@ -449,3 +449,38 @@ Test(store_sqlite, a_writer_who_does_not_finish_makes_the_next_wait_and_fail) {
     sqlite3_close(db);
     tenant_end(&t);
 }
+
+static int number_of(const char *sql) {
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_step(q), SQLITE_ROW);
+    int n = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return n;
+}
+
+Test(store_sqlite, an_erased_tenant_leaves_its_id_only) {
+    struct tenant t;
+    struct change why = {.wall_us = 99, .actor = "two approvers", .action = "tenant.erase", .detail = "acme"};
+    for (int i = 0; i < 2; i++) {
+        make(&t, i == 0 ? "acme" : "globex");
+        cr_assert_eq(DRIVER->put(admin, &t, true, &change), STORE_OK);
+        tenant_end(&t);
+    }
+    cr_assert_eq(DRIVER->auth_set(admin, "acme", "sekisho_auth", view_text("secret"), &change), STORE_OK);
+    cr_assert_eq(DRIVER->erase(keeper, "acme", &why), STORE_OK);
+    cr_expect_eq(DRIVER->tenant(admin, "acme", &t), STORE_NOT_FOUND);
+    tenant_end(&t);
+    cr_expect_eq(number_of("SELECT count(*) FROM tenant WHERE id = 'acme'"), 0);
+    cr_expect_eq(number_of("SELECT count(*) FROM change WHERE tenant = 'acme'"), 0);
+    cr_expect_eq(number_of("SELECT count(*) FROM change WHERE action = 'tenant.erase' AND tenant = ''"), 1);
+    cr_expect_eq(number_of("SELECT count(*) FROM tenant WHERE id = 'globex'"), 1);
+    make(&t, "acme");
+    cr_expect_eq(DRIVER->put(admin, &t, true, &change), STORE_CONFLICT);
+    cr_expect(strstr(DRIVER->why(admin), "was erased"), "%s", DRIVER->why(admin));
+    tenant_end(&t);
+    cr_expect_eq(DRIVER->erase(keeper, "acme", &why), STORE_NOT_FOUND);
+}
