@@ -43,6 +43,7 @@ struct chain {
     struct chain_end durable; /* as last flushed */
     uint64_t begun;           /* bytes of the records that the file began with */
     int64_t day;              /* local day of the last record */
+    char key[CHECKPOINT_KEY_ID + 1]; /* id of the key of the last checkpoint; "": not known */
     int64_t uncovered_us;     /* monotonic, of the first record behind the last checkpoint */
     int64_t retention_us;     /* monotonic: not looked at for old files before */
     /* Void ends to be declared by the next file; forgotten when that is durable. */

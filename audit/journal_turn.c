@@ -11,15 +11,30 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define SYNCS_A_TICK 20 /* the others have their turn a second later */
 
 /* --- checkpoints --- */
 
-static bool write_checkpoint(struct journal *j, struct chain *c, struct moment now) {
-    char time[48], signature[CHECKPOINT_SIGNATURE_TEXT + 1], id[CHECKPOINT_KEY_ID + 1];
-    uint8_t public[CHECKPOINT_PUBLIC];
+/* The key is another than that of the checkpoint before. */
+static bool write_key(struct journal *j, struct chain *c, const char *id, const uint8_t *public,
+                      struct moment now) {
+    char text[64], detail[64];
+    struct record r;
+    struct writer w = writer_of(text, sizeof text);
+    text_base64(&w, view_of(public, CHECKPOINT_PUBLIC));
+    snprintf(detail, sizeof detail, "before it was %s", c->key);
+    record_begin(&r, EVENT_LEDGER_KEY, 0);
+    record_text(&r, FIELD_DETAIL, view_text(detail));
+    record_text(&r, FIELD_KEY, view_text(id));
+    record_text(&r, FIELD_PUBLIC, writer_view(&w));
+    return chain_write(j, c, &r, now);
+}
+
+static bool write_checkpoint(struct journal *j, struct chain *c, const char *id, struct moment now) {
+    char time[48], signature[CHECKPOINT_SIGNATURE_TEXT + 1];
     struct writer w = writer_of(time, sizeof time);
     clock_rfc3339(&w, now.wall_us, zone_minutes(&j->rules.zone, now.wall_us));
     struct checkpoint what = {c->tenant, c->end.n + 1, writer_view(&w), c->end.head};
@@ -28,8 +43,6 @@ static bool write_checkpoint(struct journal *j, struct chain *c, struct moment n
         chain_fail(c, "a checkpoint could not be signed");
         return false;
     }
-    checkpoint_key_public(j->rules.key, public);
-    checkpoint_key_id(public, id);
     struct record r;
     record_begin(&r, EVENT_LEDGER_CHECKPOINT, 0);
     record_text(&r, FIELD_KEY, view_text(id));
@@ -38,11 +51,17 @@ static bool write_checkpoint(struct journal *j, struct chain *c, struct moment n
 }
 
 bool chain_checkpoint(struct journal *j, struct chain *c, struct moment now) {
+    char id[CHECKPOINT_KEY_ID + 1];
+    uint8_t public[CHECKPOINT_PUBLIC];
     if (!j->rules.key || c->end.n == c->end.checkpoint)
         return true;
-    if (!write_checkpoint(j, c, now))
+    checkpoint_key_public(j->rules.key, public);
+    checkpoint_key_id(public, id);
+    bool other = c->key[0] && strcmp(c->key, id) != 0;
+    if ((other && !write_key(j, c, id, public, now)) || !write_checkpoint(j, c, id, now))
         return false;
     c->end.checkpoint = c->end.n;
+    snprintf(c->key, sizeof c->key, "%s", id);
     return true;
 }
 

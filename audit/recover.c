@@ -77,8 +77,11 @@ static void note_session(struct loading *l, const json_t *object) {
 
 static void note(struct loading *l, const json_t *object) {
     const char *event = json_string_value(json_object_get(object, "event"));
-    if (event && strcmp(event, event_name(EVENT_LEDGER_CHECKPOINT)) == 0)
+    if (event && strcmp(event, event_name(EVENT_LEDGER_CHECKPOINT)) == 0) {
+        const char *key = json_string_value(json_object_get(object, field_name(FIELD_KEY)));
         l->chain->end.checkpoint = l->verify.report.records;
+        snprintf(l->chain->key, sizeof l->chain->key, "%s", key ? key : "");
+    }
     const char *time = json_string_value(json_object_get(object, "time"));
     if (time && clock_parse_rfc3339(view_text(time), &l->last_us))
         note_session(l, object);

@@ -112,3 +112,10 @@ def test_a_clock_that_is_not_synchronised_is_told_and_lets_nobody_new_in_if_so_w
     else:
         assert not node.records("_provider", "clock.unsynchronised")
     until(lambda: works(node, "acme"), "it serves")
+
+
+def test_a_zone_that_is_none_is_not_taken(proxy):
+    conf = proxy.home / "wrong.conf"
+    conf.write_text(proxy.conf.read_text().replace("Asia/Tokyo", "Asia/Atlantis"))
+    done = proxy.ctl("config", "check", conf, check=False)
+    assert done.returncode == 1 and "no zone" in done.stdout + done.stderr

@@ -132,6 +132,23 @@ Test(journal_turn, an_orderly_stop_signs_what_is_there) {
     expect_chain("acme", 4);
 }
 
+Test(journal_turn, another_key_is_told_before_its_first_checkpoint) {
+    struct checkpoint_key *old = key;
+    some_records(1);
+    journal_stop(journal, seconds_past_noon(9));
+    rules.key = key = checkpoint_key_make();
+    reopen();
+    some_records(1);
+    journal_stop(journal, seconds_past_noon(9));
+    cr_expect_str_eq(event_of(1, 4), "ledger.key");
+    cr_expect_str_eq(event_of(1, 5), "ledger.checkpoint");
+    some_records(1);
+    journal_stop(journal, seconds_past_noon(9));
+    cr_expect_eq(told_in("acme", "ledger.key"), 1);
+    expect_chain("acme", 7);
+    checkpoint_key_free(&old);
+}
+
 Test(journal_turn, a_full_file_ends_in_a_checkpoint_and_the_next_one_tells_what_is_open) {
     set_rules((struct journal_rules){.rotate_bytes = 1000});
     carried[carried_count++] = 3;
