@@ -63,10 +63,10 @@ bool journal_append(struct journal *j, const char *tenant, const struct record *
 typedef void journal_settled_fn(void *arg, const char *tenant, bool durable);
 void journal_flush(struct journal *j, journal_settled_fn *settled, void *arg);
 
-/* Deletes a tenant's log for good, right after a flush; before that, the provider's log says so, signed and on
- * disk: whose, how many files, the last record's number and hash, who wanted it. From then on, until the next
- * start, nothing is appended for that tenant: journal_append fails. True when there is no log of its any more
- * (or never was one); false with errno, to be tried again. */
+/* Deletes a tenant's log for good, right after a flush; before that, the provider's log says so, signed and
+ * on disk: whose, how many files, the last record's number and hash, who wanted it. From then on, until the
+ * next start, nothing is appended for that tenant: journal_append fails. True when there is no log of its any
+ * more (or never was one); false with errno, to be tried again. */
 bool journal_erase(struct journal *j, const char *tenant, const char *who, struct moment now);
 
 /* To be called every second or so, right after a flush: checkpoints that are due, files that end at midnight,

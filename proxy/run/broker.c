@@ -87,7 +87,8 @@ static void on_gate_message(void *arg, struct channel *c, enum message_code m, s
     channel_offend(c, "sent what a gate does not say to a broker");
 }
 
-/* Channels to those of whom there is one: the supervisor's number for them, and nothing else, is our memory. */
+/* Channels to those of whom there is one: the supervisor's number for them, and nothing else, is our memory.
+ */
 static void *as_arg(const struct role_peer *peer) {
     return (void *)(uintptr_t)peer->id;
 }
@@ -244,13 +245,14 @@ static void on_peer(void *arg, const struct role_peer *peer, int fd) {
     switch (peer->role) {
     case R_GATE:
         channel_free(&broker.gate);
-        broker.gate = channel_new(role_base(), fd, R_BROKER, R_GATE, on_gate_message, on_gate_ended, as_arg(peer));
+        broker.gate =
+            channel_new(role_base(), fd, R_BROKER, R_GATE, on_gate_message, on_gate_ended, as_arg(peer));
         send_routes();
         return;
     case R_KEEPER:
         channel_free(&broker.keeper);
-        broker.keeper =
-            channel_new(role_base(), fd, R_BROKER, R_KEEPER, on_keeper_message, on_keeper_ended, as_arg(peer));
+        broker.keeper = channel_new(role_base(), fd, R_BROKER, R_KEEPER, on_keeper_message, on_keeper_ended,
+                                    as_arg(peer));
         verifiers_ask_again();
         return;
     case R_LEDGER:

@@ -22,7 +22,8 @@ static void on_ended(void *arg, struct channel *c, const char *why) {
 
 void console_peer(uint32_t id, int fd) {
     channel_free(&broker.console);
-    broker.console = channel_new(role_base(), fd, R_BROKER, R_CONSOLE, on_message, on_ended, (void *)(uintptr_t)id);
+    broker.console =
+        channel_new(role_base(), fd, R_BROKER, R_CONSOLE, on_message, on_ended, (void *)(uintptr_t)id);
 }
 
 int console_connect(uint64_t session, enum console_kind kind, const char *name, const char *tenant) {

@@ -35,9 +35,9 @@ int role_run(enum role us, const struct role_hooks *hooks, void *arg);
 struct event_base *role_base(void);
 struct channel *role_supervisor(void);
 const struct settings *role_settings(void);
-/* The process with the supervisor's number `id` ended its channel to us, because of `why`: unless it just left,
- * it broke a rule between us, and nothing it does is believed any more. The supervisor kills it if it is less
- * trusted than we are. */
+/* The process with the supervisor's number `id` ended its channel to us, because of `why`: unless it just
+ * left, it broke a rule between us, and nothing it does is believed any more. The supervisor kills it if it
+ * is less trusted than we are. */
 void role_condemn(uint32_t id, const char *why);
 /* Ends the loop in order. */
 void role_leave(void);

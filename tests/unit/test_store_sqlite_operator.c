@@ -254,10 +254,11 @@ Test(store_sqlite_operator, removing_a_tenant_takes_its_logins_along_and_no_stat
 }
 
 Test(store_sqlite_operator, an_older_store_becomes_a_newer_one) {
-    cr_assert_str_eq(tamper("DROP TABLE scope_login; DROP TABLE operator; DROP TABLE statement; DROP TABLE erased;"
-                            "ALTER TABLE tenant DROP COLUMN admins;"
-                            "UPDATE schema SET version = 1"),
-                     "");
+    cr_assert_str_eq(
+        tamper("DROP TABLE scope_login; DROP TABLE operator; DROP TABLE statement; DROP TABLE erased;"
+               "ALTER TABLE tenant DROP COLUMN admins;"
+               "UPDATE schema SET version = 1"),
+        "");
     DRIVER->close(&admin);
     DRIVER->close(&keeper);
     cr_expect(!DRIVER->open(path, false, key, why));
