@@ -28,14 +28,14 @@ AS_ROOT = os.getuid() == 0
 
 
 def until(condition, what, seconds=10.0, every=0.02):
-    """Waits until condition() gives something true, and returns it."""
+    """Waits until condition() gives something true, and returns it. what: a text, or what makes one at the end."""
     end = time.monotonic() + seconds
     while True:
         got = condition()
         if got:
             return got
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds:g} s: {what}; last: {got!r}")
+            raise AssertionError(f"not within {seconds:g} s: {what() if callable(what) else what}; last: {got!r}")
         time.sleep(every)
 
 
@@ -225,7 +225,7 @@ class Proxy:
 
     def start(self):
         self.spawn()
-        until(self.is_up, f"the proxy serves; its log:\n{self.log()}", 20, 0.05)
+        until(self.is_up, lambda: f"the proxy serves; its log:\n{self.log()}", 20, 0.05)
         return self
 
     def is_up(self):
