@@ -85,7 +85,7 @@ void help_all(bool colour) {
         "  -c, --config FILE the configuration; otherwise $SEKISHO_CONF, then /etc/sekisho/sekisho.conf\n"
         "  --host HOST[:PORT] for grants, consents and locks: not this host's store, but the console of the\n"
         "                    proxy at HOST, as psql would connect to it; otherwise $SEKISHO_HOST\n"
-        "  --service NAME    the same, by a service of libpq's pg_service.conf\n"
+        "  --service NAME    the same, by a service of libpq's pg_service.conf; otherwise $SEKISHO_SERVICE\n"
         "  --json            answer with JSON, for programs\n"
         "  --version         print the version\n"
         "  --help            print help: of a command, or of all that start with a word (tenant --help)\n");

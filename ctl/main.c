@@ -59,7 +59,9 @@ static int prepare(struct ctl *ctl, const struct command *c, const struct remote
     if (!settings_read(ctl->config_path, &settings, &error)) {
         settings_complain(&error);
         ctl_hint("sekishoctl config sample prints a configuration; -c names another file%s",
-                 c->need == NEED_DESK ? "; --host names a proxy elsewhere" : "");
+                 c->need == NEED_DESK
+                     ? "; --service NAME or --host HOST leads to a proxy elsewhere, as psql gets there"
+                     : "");
         return CTL_REFUSED;
     }
     if ((c->need == NEED_STORE || c->need == NEED_DESK) && !open_store(ctl))
@@ -195,7 +197,7 @@ static const char *environment(const char *name) {
 int main(int argc, char **argv) {
     const char *config = environment("SEKISHO_CONF"), *terminal = getenv("TERM");
     struct ctl ctl = {.config_path = config ? config : "/etc/sekisho/sekisho.conf", .control = -1};
-    struct remote_wish remote = {.host = environment("SEKISHO_HOST")};
+    struct remote_wish remote = {NULL, NULL};
     argc--;
     argv++;
     umask(077);
@@ -210,5 +212,8 @@ int main(int argc, char **argv) {
     const struct command *c = command_find(argc, argv, &words);
     if (!c)
         return unknown(argc, argv);
+    if (!remote.host && !remote.service)
+        remote = (struct remote_wish){.host = environment("SEKISHO_HOST"),
+                                      .service = environment("SEKISHO_SERVICE")};
     return run(&ctl, c, &remote, argc - words + 1, argv + words - 1);
 }

@@ -95,6 +95,18 @@ def test_every_command_of_the_guide(company):
     for words in ("sekishoctl grant request --tenant acme --database shop", "permission denied", "Signature Verified Successfully",
                   "CASE-1234", "orders are missing since noon"):
         assert words in output, words
+    the_hint_is_a_command(reader, re.search(r"HINT:  (sekishoctl grant request .*)", output)[1].replace("TICKET", "CASE-7"))
+
+
+def the_hint_is_a_command(reader, hint):
+    """Pasted on a machine without a configuration: told how to reach the proxy, and then it is reached."""
+    del reader.environment["SEKISHO_CONF"]
+    reader.environment["SEKISHO_KEY"] = str(reader.home / "alice.pem")
+    if not pathlib.Path("/etc/sekisho/sekisho.conf").exists():
+        assert "--service" in reader.run(hint).stderr
+    reader.environment["SEKISHO_SERVICE"] = "alice"
+    done = reader.run(hint)
+    assert done.returncode == 0 and "state      requested" in done.stdout, done
 
 
 @pytest.mark.parametrize("line", [line for line in GUIDE.splitlines() if re.match(r"\| `[a-z-]+` \| (operator|(provider|tenant)-approver)[a-z, -]* \| `", line)])
