@@ -297,3 +297,22 @@ def test_a_full_disk_refuses_new_sessions_keeps_the_running_and_recovers(empty_f
     until(lambda: not proxy.sessions(), "all ended")
     assert proxy.ctl("audit", "verify").returncode == 0
     proxy.stop()
+
+
+def test_no_row_and_no_statement_of_a_tenants_is_kept_anywhere(proxy):
+    """Searches every file of the proxy's for what went through it both ways: store, ledger, standard error."""
+    secret = "rows-belong-to-acme-" + os.urandom(8).hex()
+    with proxy.connect("acme", application_name="mover") as ann:
+        ann.execute("CREATE TEMP TABLE kept (what text)")
+        ann.execute(f"INSERT INTO kept VALUES ('{secret} in a statement')")
+        ann.execute("INSERT INTO kept VALUES (%s)", [f"{secret} as a parameter"])
+        with ann.cursor().copy("COPY kept FROM STDIN") as copy:
+            copy.write_row([f"{secret} copied"])
+        assert len(ann.execute("TABLE kept").fetchall()) == 3
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation, match=secret):
+            ann.execute(f"SELECT '{secret} in an error'::int")
+        session = proxy.awaits("acme", "session.open", application="mover")
+    proxy.awaits("acme", "session.close", session=session["session"])
+    files = [path for path in proxy.home.rglob("*") if path.is_file()]
+    assert len(files) > 5 and any(session["session"].encode() in path.read_bytes() for path in files)
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
