@@ -185,8 +185,10 @@ void cells_tell(struct broker_cell *c, bool always) {
     write_trust(&w, t);
     uint64_t now =
         fingerprint(fingerprint(1469598103934665603u, view_of(tenant_bytes, tenant_len)), writer_view(&w));
-    if (!always && now == c->told)
+    if (!always && now == c->told) {
+        secret_wipe(w.at, w.len);
         return;
+    }
     c->told = now;
     if (!t->instance_ca || t->instance_ca[0] == 0)
         tell_system_trust(c);

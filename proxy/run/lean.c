@@ -8,6 +8,7 @@
 #include "lean.h"
 #include "magic.h"
 #include "role.h"
+#include "secret.h"
 
 #include <malloc.h>
 #include <openssl/crypto.h>
@@ -45,7 +46,7 @@ static void *take(size_t size, const char *file, int line) {
 
 static void give(void *at, const char *file, int line) {
     if (!is_block(at)) {
-        free(at);
+        secret_free(at);
         return;
     }
     assert(lean.free_count < BLOCKS);
@@ -54,7 +55,7 @@ static void give(void *at, const char *file, int line) {
 
 static void *resize(void *at, size_t size, const char *file, int line) {
     if (!is_block(at))
-        return realloc(at, size);
+        return secret_resize(at, size);
     void *fresh = take(size, file, line);
     if (!fresh)
         return NULL;

@@ -8,6 +8,7 @@
 #include "guard.h"
 #include "role.h"
 #include "sandbox.h"
+#include "secret.h"
 #include "supervisor_identity.h"
 #include "supervisor_spawn.h"
 
@@ -70,6 +71,7 @@ int main(int argc, char **argv) {
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     birth_prepare();
+    secret_begin();
     const char *role = birth_role_name();
     if (role)
         return birth_run(role, roles, sizeof roles / sizeof roles[0]);

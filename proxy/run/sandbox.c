@@ -124,6 +124,17 @@ static rlim_t addresses_used(void) {
     return strtoull(text, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
+/* The kernel writes a core file where the limit is no limit: to a program that core_pattern names. This
+ * leaves every page out of it, as MADV_DONTDUMP leaves out one, the ones that are still to come among them.
+ */
+static void leave_out_of_core_files(void) {
+    int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 ? errno != ENOENT : write(fd, "0", 1) != 1)
+        log_warning("memory is not left out of core files: %s", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
 /* As many descriptors as the system allows where sessions need them: one costs its cell two. */
 static void set_limits(const struct sandbox_row *row) {
     static const struct rlimit none = {0, 0};
@@ -197,6 +208,7 @@ void sandbox_enter(const char *role) {
     close_range(SPAWN_CHANNEL_FD + 1, ~0u, 0);
     keep_environment();
     set_limits(row);
+    leave_out_of_core_files();
     read_early(limited);
     const struct settings *s = channel && limited && row->places[0] ? read_settings() : NULL;
     /* With accounts of their own, a group's members read what the owner writes: the log. */

@@ -14,6 +14,7 @@ import time
 import psycopg
 import pytest
 
+import memory
 import wire
 from fleet import BIN, DOMAIN, Fleet, free_port, run, until, verify_by_hand
 
@@ -110,6 +111,11 @@ def test_every_forbidden_call_ends_the_cell_and_is_named(proxy):
     table = dict(re.findall(r'\{"([\w-]+)", SYS_(\w+)', (SOURCE / "hostile_calls.c").read_text()))
     assert reasons == table
     assert "hostile: call" not in proxy.log() and "the kernel answered" not in proxy.log()
+
+
+def test_no_process_of_its_account_looks_into_a_cell(proxy):
+    """Who has taken a process over, and somehow has other calls: the neighbours' memory is still not theirs to read."""
+    assert not [title for title in ("gate", "lobby", "cell globex") if memory.can_be_looked_into(proxy.pid(title))]
 
 
 def session_of_gil(proxy):
