@@ -217,6 +217,17 @@ static const char *take_close(struct book *b, struct book_owner *owner, uint64_t
     return NULL;
 }
 
+/* What an operator did is said under a session that is the sender's own, and open: nobody writes into another
+ * one's trail. */
+static const char *take_trail(struct book *b, struct book_owner *owner, uint64_t request, const char *tenant,
+                              const struct record *r, struct moment now) {
+    struct book_session *s = session_find(b, tenant, r->session);
+    if (!s || s->owner != owner)
+        return "recorded a statement of a session that is not its own";
+    book_post(b, owner, request, tenant, r, request == 0, now);
+    return NULL;
+}
+
 const char *book_record(struct book *b, struct book_owner *owner, uint64_t request, const char *tenant,
                         const struct record *r, struct moment now) {
     MAGIC_CHECK(b, BOOK_MAGIC);
@@ -226,6 +237,9 @@ const char *book_record(struct book *b, struct book_owner *owner, uint64_t reque
         return take_open(b, owner, request, tenant, r, now);
     case EVENT_SESSION_CLOSE:
         return take_close(b, owner, request, tenant, r, now);
+    case EVENT_OPERATOR_STATEMENT:
+    case EVENT_OPERATOR_RESULT:
+        return take_trail(b, owner, request, tenant, r, now);
     default:
         /* When somebody is told that it failed, it must not appear later. */
         book_post(b, owner, request, tenant, r, request == 0, now);

@@ -64,6 +64,28 @@ static void write_event(struct writer *w, const char *tenant, enum audit_event e
     record_write(w, &r);
 }
 
+/* Records, of a session whose number the client handed over. */
+static bool compose_record(const char *what, uint64_t number, struct writer *w) {
+    const struct {
+        const char *what;
+        enum audit_event event;
+        uint64_t session;
+    } records[] = {{"event", EVENT_NODE_STOP, 0}, /* one that others say */
+                   {"open", EVENT_SESSION_OPEN, number},
+                   {"close", EVENT_SESSION_CLOSE, number},
+                   {"said", EVENT_OPERATOR_STATEMENT, number},
+                   {"ended", EVENT_OPERATOR_RESULT, number},
+                   {"refused", EVENT_SESSION_REFUSED, 0}}; /* its own to say, under another's name */
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        if (strcmp(records[i].what, what) != 0)
+            continue;
+        *w = begin(CHANNEL_VERSION, M_RECORD);
+        write_event(w, "globex", records[i].event, records[i].session);
+        return true;
+    }
+    return false;
+}
+
 /* A message whose body is fine in itself. False: there is no such attempt. */
 static bool compose(const char *what, uint64_t number, struct writer *w, int *fd) {
     struct address from;
@@ -104,15 +126,14 @@ static bool compose(const char *what, uint64_t number, struct writer *w, int *fd
         *w = begin(CHANNEL_VERSION, M_CELL_WANTED);
         writer_text16(w, view_text("../globex"));
         writer_u32(w, 1);
-    } else if (strcmp(what, "event") == 0) { /* one that others say */
-        *w = begin(CHANNEL_VERSION, M_RECORD);
-        write_event(w, "globex", EVENT_NODE_STOP, 0);
-    } else if (strcmp(what, "close") == 0) { /* of a session that is somebody else's */
-        *w = begin(CHANNEL_VERSION, M_RECORD);
-        write_event(w, "globex", EVENT_SESSION_CLOSE, number);
-    } else if (strcmp(what, "refused") == 0) { /* its own to say, under another's name */
-        *w = begin(CHANNEL_VERSION, M_RECORD);
-        write_event(w, "globex", EVENT_SESSION_REFUSED, 0);
+    } else if (strcmp(what, "hold") == 0) { /* "I am let in already, under this grant" */
+        *w = begin(CHANNEL_VERSION, M_OPERATOR_HOLD);
+        claim(w, 0xbad, "amy");
+        writer_u64(w, number);
+    } else if (strcmp(what, "granted") == 0) { /* what only the broker says */
+        *w = begin(CHANNEL_VERSION, M_GRANTED);
+        writer_u64(w, number);
+        *fd = 2;
     } else if (strcmp(what, "handover") == 0) { /* of something that is no connection */
         *w = begin(CHANNEL_VERSION, M_HANDOVER);
         writer_u64(w, 7);
@@ -164,7 +185,8 @@ bool hostile_words(enum role to, const char *what, uint64_t number) {
     int fd = -1;
     bool flood = strncmp(what, "flood-", 6) == 0;
     what += flood ? 6 : 0;
-    if (hostile_channel(to) < 0 || (!compose(what, number, &w, &fd) && !malform(what, &w, &fd)))
+    if (hostile_channel(to) < 0 ||
+        (!compose(what, number, &w, &fd) && !compose_record(what, number, &w) && !malform(what, &w, &fd)))
         return false;
     for (int i = 0; i < (flood ? MANY : 1); i++)
         while (!say(to, &w, fd) && flood && i < MANY / 2) {

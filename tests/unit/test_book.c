@@ -110,6 +110,21 @@ Test(book, a_session_is_opened_once) {
     expect_chain(1);
 }
 
+Test(book, nobody_writes_into_anothers_trail) {
+    static const char no[] = "recorded a statement of a session that is not its own";
+    opened(&cell, 1);
+    cr_expect_null(say(&cell, 2, EVENT_OPERATOR_STATEMENT, 1));
+    cr_expect_null(say(&cell, 0, EVENT_OPERATOR_RESULT, 1));
+    cr_expect_str_eq(say(&other, 2, EVENT_OPERATOR_STATEMENT, 1), no);
+    cr_expect_str_eq(say(&other, 0, EVENT_OPERATOR_RESULT, 1), no);
+    cr_expect_str_eq(say(&cell, 3, EVENT_OPERATOR_STATEMENT, 2), no);
+    cr_expect_null(say(&cell, 4, EVENT_SESSION_CLOSE, 1));
+    cr_expect_str_eq(say(&cell, 5, EVENT_OPERATOR_RESULT, 1), no);
+    book_flush(book);
+    cr_expect_str_eq(answered(), "2+4+");
+    expect_chain(4);
+}
+
 Test(book, a_session_is_closed_by_its_owner_only) {
     opened(&cell, 1);
     cr_expect_str_eq(say(&other, 2, EVENT_SESSION_CLOSE, 1), "closed a session that is not its own");
