@@ -30,6 +30,7 @@ struct grants *grants_new(const char *environment, const struct grants_limits *l
     snprintf(g->environment, sizeof g->environment, "%s", environment);
     g->limits = *limits;
     g->trust = trust;
+    g->ahead = NEVER;
     return g;
 }
 
@@ -66,8 +67,8 @@ static enum grants_result refuse(enum grants_result r, char why[STATEMENT_WHY], 
     return r;
 }
 
-/* Somebody took away, or replaced, the key that this tenant's statements rest on: what they forbade cannot be
- * known. */
+/* Somebody took away, or replaced, the key that this tenant's statements rest on, or this host's clock is
+ * behind theirs: what they forbade cannot be known, or does not count yet. */
 static void close_tenant(struct grants *g, const char *tenant, const char *why) {
     struct closure *c = calloc(1, sizeof *c);
     if (!c)
@@ -82,8 +83,10 @@ static enum grants_result fold(struct grants *g, struct entry *e, int64_t now, c
     enum verification v = entry_verify(g, e, now);
     if (v != VERIFIED) {
         refuse(GRANTS_TAMPERING, why, e->n, e->st.signer, verification_text(v));
-        if (v == VERIFY_UNKNOWN_KEY)
+        if (v == VERIFY_UNKNOWN_KEY || v == VERIFY_FUTURE)
             close_tenant(g, e->st.tenant, why);
+        if (v == VERIFY_FUTURE && e->st.at < g->ahead)
+            g->ahead = e->st.at;
         return GRANTS_TAMPERING;
     }
     if (entry_find(g, e->digest))
@@ -132,12 +135,6 @@ enum grants_result grants_add(struct grants *g, struct view body, struct view si
     return r;
 }
 
-void grants_tick(struct grants *g, int64_t now, grants_event_fn *each, void *arg) {
-    MAGIC_CHECK(g, GRANTS_MAGIC);
-    struct teller to = {.each = each, .arg = arg};
-    notice_all(g, NULL, time_of(g, now), &to);
-}
-
 void grants_resume(struct grants *g, int64_t then) {
     MAGIC_CHECK(g, GRANTS_MAGIC);
     struct judgement j;
@@ -149,7 +146,7 @@ void grants_resume(struct grants *g, int64_t then) {
 
 int64_t grants_next_change(const struct grants *g, int64_t now) {
     MAGIC_CHECK(g, GRANTS_MAGIC);
-    int64_t next = NEVER;
+    int64_t next = g->ahead == NEVER ? NEVER : g->ahead - GRANTS_FUTURE;
     struct judgement j;
     for (const struct grant *t = g->first_grant; t; t = t->next) {
         if (state_over(t->told))
@@ -201,12 +198,22 @@ static void refold(struct grants *g, int64_t now, const struct teller *to) {
     struct told *list = remember(g, &count);
     fold_forget(g);
     closures_free(g);
+    g->ahead = NEVER;
     for (struct entry *e = g->first; e; e = e->next)
         if (fold(g, e, now, why) == GRANTS_TAMPERING)
             tell_tampering(to, e->st.tenant, e->st.signer, why);
     recall(g, list, count, to);
     free(list);
     notice_all(g, NULL, time_of(g, now), to);
+}
+
+void grants_tick(struct grants *g, int64_t now, grants_event_fn *each, void *arg) {
+    MAGIC_CHECK(g, GRANTS_MAGIC);
+    struct teller to = {.each = each, .arg = arg};
+    if (g->ahead != NEVER && g->ahead - GRANTS_FUTURE <= now)
+        refold(g, now, &to);
+    else
+        notice_all(g, NULL, time_of(g, now), &to);
 }
 
 void grants_trust(struct grants *g, const struct trust *trust, int64_t now, grants_event_fn *each,

@@ -85,7 +85,8 @@ enum grants_result {
 };
 /* A row of the store: verifies and folds it in. n grows. why: unless TAKEN. each may be NULL. A tampering row
  * is also told to `each`. A row whose key the trust folder does not know closes its tenant: somebody took the
- * key away. */
+ * key away. So does one that was signed in the future, until its time comes (grants_tick): this host's clock
+ * is behind, and what it forbids would not count. */
 enum grants_result grants_add(struct grants *g, struct view body, struct view signature, uint64_t n,
                               int64_t now, grants_event_fn *each, void *arg, char why[STATEMENT_WHY]);
 /* Would this statement, just handed in, be taken? For people: why not, and what to do instead. On true *out

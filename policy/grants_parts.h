@@ -81,6 +81,7 @@ struct grants {
     struct grant *first_grant, *last_grant;
     struct list policies, standings, locks, erasures;
     struct closure *closures;
+    int64_t ahead; /* of rows signed in the future, the first one's time; NEVER */
     char closed[STATEMENT_WHY];
 };
 
