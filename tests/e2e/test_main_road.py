@@ -66,12 +66,14 @@ def test_an_rsa_certificate_of_the_tenants_own(fleet, proxy):
     """On both sides: globex's instance has one too by now, and both channels are bound to their certificates."""
     folder = proxy.home / "tenants"
     folder.mkdir()
+    proxy.stop()  # a folder that is new to it is out of its reach until then
+    proxy.configure(tenant_dir=folder, **proxy.settings)
+    proxy.start()
     fleet.authority.issue(folder / "globex", "globex.db.test", "rsa")
     fleet.authority.issue(fleet.instances["globex"].home / "server", "globex.instance.internal", "rsa")
     for end in ("crt", "key"):
         run("chown", "--reference", fleet.instances["globex"].data, fleet.instances["globex"].home / f"server.{end}")
     fleet.instances["globex"].reload()
-    proxy.configure(tenant_dir=folder, **proxy.settings)
     proxy.reload()
 
     def shown(name):
