@@ -153,12 +153,22 @@ def test_forged_and_malformed_words_end_the_cell_that_says_them(proxy):
     assert "hostile: " in proxy.log() and "no attempt that exists" not in proxy.log()
 
 
+def unproved(proxy):
+    """How many connections to globex's instance never got as far as a login."""
+    log = proxy.fleet.instances["globex"].log()
+    return log.count("connection received") - log.count("connection authorized")
+
+
 @pytest.mark.parametrize("what", ["broker:release", "broker:cancel", "broker:admit", "gate:key", "gate:idle", "ledger:refused", "ledger:resume"])
 def test_words_of_its_own_reach_nobody_else(proxy, what):
     """What a cell may say, about somebody else's session, or under another's name: it counts for its own tenant only."""
-    mark = proxy.mark("globex")
-    attempt(proxy, "t0", what, session_of_gil(proxy))
+    mark, gil = proxy.mark("globex"), session_of_gil(proxy)
+    before = unproved(proxy)
+    attempt(proxy, "t0", what, gil)
     assert not [r for r in proxy.records("globex") if r["n"] > mark and r["event"] != "ledger.checkpoint"]
+    assert gil in [int(s["session"], 16) for s in proxy.sessions("globex")], "the broker still knows of it"
+    assert not [r for r in proxy.records("t0", "session.open") if int(r["session"], 16) == gil]
+    until(lambda: unproved(proxy) == before, "nobody was given a connection to globex's instance", 5)
 
 
 @pytest.mark.parametrize("what", ["broker:flood-release", "ledger:flood-refused", "gate:flood-key", "broker:flood-descriptor"])
