@@ -108,6 +108,7 @@ struct gate {
     TAILQ_HEAD(, login_count) logins_by_age;
     struct buckets *address_rates, *tenant_rates, *told_rates;
     uint64_t last_session;
+    uint32_t session_salt;
     struct event *too_old;
     uint32_t shed, fast;     /* turned away since the last line about it: too many, too fast */
     struct event *shed_told; /* pending: a line was written within the last second */

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "magic.h"
 #include "message.h"
+#include "secret.h"
 #include "stats.h"
 
 #include <errno.h>
@@ -281,10 +282,12 @@ static void on_too_old(evutil_socket_t fd, short what, void *arg) {
     visitors_await(g);
 }
 
-/* Unique over restarts, as long as the clock is not set back: the time in milliseconds and a counter. Never
- * 0. */
+/* Unique over restarts: the time in milliseconds and, for a clock that was set back meanwhile, 20 bits that
+ * begin anywhere; a counter within one start. Never 0. */
 static uint64_t next_session(struct gate *g, int64_t wall_us) {
-    uint64_t id = (uint64_t)(wall_us / 1000) << 20;
+    if (g->last_session == 0)
+        secret_random(&g->session_salt, sizeof g->session_salt);
+    uint64_t id = (uint64_t)(wall_us / 1000) << 20 | (g->session_salt & 0xfffff);
     g->last_session = id > g->last_session ? id : g->last_session + 1;
     return g->last_session;
 }

@@ -6,6 +6,8 @@ import pathlib
 import re
 import threading
 
+from fleet import chain_lines
+
 
 class Chains:
     """The session logs, read as they grow: which sessions are open and closed, what operators did."""
@@ -21,13 +23,21 @@ class Chains:
         self.records = collections.Counter()
 
     def poll(self, again=False):
-        """again: all of it, as what a failed flush may have lost is cut away, and other lines come in its place."""
+        """again: all of it, without the ends that a failed flush may have lost, and other lines came in their place."""
         with self.lock:
             if again:
                 self.forget()
+                for tenant in self.seen:
+                    self.read_again(tenant)
             for tenant in self.seen:
                 for path in sorted((self.proxy.ledger / tenant).glob("*.jsonl")):
                     self.read(tenant, path)
+
+    def read_again(self, tenant):
+        folder = self.proxy.ledger / tenant
+        self.seen[tenant] = {path: path.read_bytes().rfind(b"\n") + 1 for path in folder.glob("*.jsonl")}
+        for line in chain_lines(folder) if self.seen[tenant] else []:
+            self.take(tenant, json.loads(line))
 
     def read(self, tenant, path):
         at = self.seen[tenant].get(path, 0)

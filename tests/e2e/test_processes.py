@@ -133,6 +133,20 @@ def test_globex_never_notices_that_acmes_cell_is_killed_again_and_again(drilled)
     verified(proxy)
 
 
+def test_session_numbers_do_not_rest_on_the_clock_alone(drilled):
+    """Set back between two starts of the gate, it gives the same milliseconds again: what begins is the rest of the number."""
+    rest = set()
+    for _ in range(3):
+        mark = drilled.mark("acme")
+        assert works(drilled, "acme")
+        rest.add(int(drilled.awaits("acme", "session.open", after=mark)["session"], 16) & 0xfffff)
+        gate = drilled.pid("gate")
+        os.kill(gate, signal.SIGKILL)
+        until(lambda: not is_ours(gate), "the gate is dead")
+        until(lambda: works(drilled, "acme"), "new sessions")
+    assert len(rest) == 3, rest
+
+
 def test_a_dead_cells_sessions_are_closed_in_the_log(drilled):
     proxy = drilled
     with proxy.connect("acme") as connection:
