@@ -191,6 +191,17 @@ def test_a_file_taken_out_is_missed(log, ours):
     assert not found["good"] and "no record says that they were deleted" in found["why"]
 
 
+def test_a_file_taken_out_of_the_middle_is_missed(tmp_path):
+    chain = Chain(tmp_path / "log", "acme", Key(tmp_path, "other"))
+    for _ in range(3):
+        chain.records(2).checkpoint().rotate()
+    chain.records(1)
+    assert verdict(tmp_path / "log", tmp_path / "other.pub")["good"]
+    (tmp_path / "log/acme/00000002.jsonl").unlink()
+    found = verdict(tmp_path / "log", tmp_path / "other.pub")
+    assert not found["good"] and "files are missing" in found["why"]
+
+
 def cut_lines(log):
     put_lines(log / "acme/00000002.jsonl", lines_of(log / "acme/00000002.jsonl")[:1])
     return "the log ends at record 11"
