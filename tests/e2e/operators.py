@@ -14,7 +14,7 @@ import sqlite3
 
 import psycopg
 
-from fleet import SEKISHO, Authority, free_port, run, until
+from fleet import Authority, free_port, run, until
 from wire import SSL_REQUEST, Closed, Refused, Wire, startup, tls_context
 
 OPERATOR_DOMAIN = "ops.test"
@@ -31,7 +31,7 @@ def instant(seconds=0):
 class Operators:
     """acme and globex behind a proxy with an operators' plane, and everybody who has to do with it."""
 
-    def __init__(self, fleet, program=SEKISHO, **settings):
+    def __init__(self, fleet, program=None, **settings):
         self.fleet = fleet
         self.folder = fleet.folder / "people"
         self.trust = fleet.folder / "trust"
@@ -45,7 +45,7 @@ class Operators:
             "operator_listen": f"127.0.0.1:{self.port}", "operator_domain": OPERATOR_DOMAIN, "operator_certificate": self.crt,
             "operator_key": self.key_of_plane, "operator_ca": self.authority.crt, "trust_dir": self.trust,
             "environment": "test", **settings}
-        self.proxy = fleet.proxy(program=program)
+        self.proxy = fleet.proxy(program=program) if program else fleet.proxy()
         self.proxy.configure(**self.settings)
         for name in ("acme", "globex"):
             self.proxy.add(name, fleet.instance(name))
