@@ -13,8 +13,8 @@
 #include "bytes.h"
 
 #define FILES_NAME_MAX 16 /* "00000001.jsonl" and its NUL */
-#define FILES_MODE                                                                                           \
-    0640 /* less what the umask takes: whether a group reads the log, the ledger's start decides */
+/* Less what the umask takes: whether a group reads the log, the ledger's start decides. */
+#define FILES_MODE 0640
 #define FILES_FOLDER_MODE 0750
 #define FILES_NUMBER_MAX 99999999u
 

@@ -44,8 +44,8 @@ struct chain {
     uint64_t begun;           /* bytes of the records that the file began with */
     int64_t day;              /* local day of the last record */
     char key[CHECKPOINT_KEY_ID + 1]; /* id of the key of the last checkpoint; "": not known */
-    int64_t uncovered_us;     /* monotonic, of the first record behind the last checkpoint */
-    int64_t retention_us;     /* monotonic: not looked at for old files before */
+    int64_t uncovered_us;            /* monotonic, of the first record behind the last checkpoint */
+    int64_t retention_us;            /* monotonic: not looked at for old files before */
     /* Void ends to be declared by the next file; forgotten when that is durable. */
     struct chain_void voids[JOURNAL_VOIDS_MAX];
     size_t void_count;
