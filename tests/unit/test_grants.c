@@ -480,26 +480,6 @@ Test(grants, times_are_now) {
     cr_expect(failed_with("past"));
 }
 
-/* In the store, as another proxy with a faster clock took it. */
-Test(grants, a_revocation_of_the_future_keeps_operators_out_until_it_counts) {
-    struct said x = alice_asks();
-    cr_assert(approves(&bob, &x) && approves(&dora, &x));
-    cr_assert(decide("alice", "acme", "shop").allowed);
-    struct statement st = about(STATEMENT_REVOKE, &x);
-    st.at = s.now + GRANTS_FUTURE + 100;
-    cr_expect_eq(put(sign(&dora, st)), GRANTS_TAMPERING);
-    cr_expect(!decide("alice", "acme", "shop").allowed);
-    cr_expect(strstr(grants_closed(s.g, "acme"), "future"), "%s", grants_closed(s.g, "acme"));
-    cr_expect_str_eq(grants_closed(s.g, "globex"), "");
-    cr_expect_eq(grants_next_change(s.g, s.now), s.now + 100);
-    passes(99);
-    cr_expect(!decide("alice", "acme", "shop").allowed);
-    passes(1);
-    cr_expect_str_eq(grants_closed(s.g, "acme"), "");
-    cr_expect_eq(state(&x), GRANT_REVOKED);
-    cr_expect(!decide("alice", "acme", "shop").allowed);
-}
-
 Test(grants, a_statement_is_handed_in_once) {
     struct said x = alice_asks();
     cr_expect(!hand_in(x));
