@@ -8,16 +8,12 @@ import psycopg
 import pytest
 
 from fleet import until, verify_by_hand
-from turned import DAY, Clock
+from turned import DAY, turned
 
 
 @pytest.fixture(scope="module")
 def clock(company):
-    clock = Clock(company.fleet.folder / "turned")
-    company.proxy.stop()
-    clock.give(company.proxy)
-    company.proxy.start()
-    return clock
+    return turned(company)
 
 
 def erase(company, tenant, by, check=True, reason="the contract ended"):

@@ -8,8 +8,6 @@ import contextlib
 import os
 import pathlib
 import re
-import threading
-import time
 
 import psycopg
 import pytest
@@ -17,6 +15,7 @@ import pytest
 import memory
 import wire
 from fleet import BIN, DOMAIN, Fleet, free_port, run, until, verify_by_hand
+from loop import Loop
 
 HOSTILE = BIN / "tests/hostile/sekisho"
 SOURCE = pathlib.Path(__file__).parents[1] / "hostile"
@@ -24,31 +23,6 @@ SOURCE = pathlib.Path(__file__).parents[1] / "hostile"
 CALLS = re.findall(r'^        \{"([\w-]+)", SYS_', (SOURCE / "hostile_calls.c").read_text(), re.M)
 # What the kernel answers to instead of ending the process: glibc is to take clone, and another's limits are refused.
 TENANTS = [f"t{n}" for n in range(8)]
-
-
-class Loop:
-    """gil of globex, who asks again and again on one session, and now and then on a new one."""
-
-    def __init__(self, proxy):
-        self.proxy, self.asked, self.failures, self.going = proxy, 0, [], True
-        self.thread = threading.Thread(target=self.go)
-        self.thread.start()
-        until(lambda: self.asked or self.failures, "gil is at work", 30)
-
-    def go(self):
-        try:
-            with self.proxy.connect("globex") as held:
-                while self.going:
-                    assert held.execute("SELECT DISTINCT name FROM who").fetchone() == ("globex",)
-                    self.asked += 1
-                    time.sleep(0.002)
-        except Exception as error:
-            self.failures.append(f"after {self.asked}: {error}")
-
-    def end(self):
-        self.going = False
-        self.thread.join(60)
-        assert not self.failures, self.failures
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +47,7 @@ def proxy():
 @pytest.fixture(autouse=True)
 def gil(proxy):
     """What every attempt must leave alone: gil's session, and the chain of globex's log."""
-    loop = Loop(proxy)
+    loop = Loop(proxy, every=0.002, fresh=0)
     before = proxy.pid("cell globex")
     yield loop
     loop.end()

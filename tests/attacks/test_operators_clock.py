@@ -6,17 +6,12 @@ import psycopg
 import pytest
 
 from fleet import until
-from turned import DAY, HOUR, Clock
+from turned import DAY, HOUR, turned
 
 
 @pytest.fixture(scope="module")
 def clock(company):
-    clock = Clock(company.fleet.folder / "turned")
-    company.proxy.stop()
-    clock.give(company.proxy)
-    company.proxy.start()
-    until(lambda: company.serves(), "the operators' plane serves", 20, 0.2)
-    return clock
+    return turned(company)
 
 
 def jumps(ops):

@@ -9,49 +9,20 @@ import pathlib
 import re
 import resource
 import socket
-import statistics
 import subprocess
 import sys
 import threading
-import time
 
 import psycopg
 import pytest
 
 import wire
 from fleet import AS_ROOT, is_ours, until
+from loop import Loop
 
 SETTINGS = {"login_timeout": "60s", "cell_idle_timeout": "1h"}
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (HARD, HARD))
-
-
-class Loop:
-    """Somebody at globex who asks again and again, on a held session and on new ones: failures, and how long each took."""
-
-    def __init__(self, proxy, fresh=True):
-        self.proxy, self.fresh, self.took, self.failures, self.going = proxy, fresh, [], [], True
-        self.thread = threading.Thread(target=self.go)
-        self.thread.start()
-        until(lambda: self.took or self.failures, "globex is at work", 30)
-
-    def go(self):
-        try:
-            with self.proxy.connect("globex") as held:
-                while self.going:
-                    begun = time.monotonic()
-                    assert held.execute("SELECT DISTINCT name FROM who").fetchone() == ("globex",)
-                    self.took.append(time.monotonic() - begun)
-                    if self.fresh and len(self.took) % 50 == 0:
-                        assert self.proxy.one("globex", "SELECT DISTINCT name FROM who") == "globex"
-        except Exception as error:
-            self.failures.append(f"after {len(self.took)}: {error}")
-
-    def end(self):
-        self.going = False
-        self.thread.join(60)
-        assert not self.failures, self.failures
-        return statistics.median(self.took)
 
 
 @contextlib.contextmanager
@@ -335,7 +306,7 @@ def limited(pid, what, soft):
 
 def test_out_of_descriptors(proxy):
     gate = proxy.pid("gate")
-    with globex_at_work(proxy, fresh=False), proxy.connect("acme") as ann:
+    with globex_at_work(proxy, fresh=0), proxy.connect("acme") as ann:
         with limited(gate, resource.RLIMIT_NOFILE, descriptors(gate) + 10):
             held = [socket.create_connection(("127.0.0.1", proxy.port), 20) for _ in range(40)]
             until(lambda: "cannot accept connections for now" in proxy.log(), "the log says so")

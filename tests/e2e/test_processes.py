@@ -13,39 +13,11 @@ import pytest
 
 import wire
 from fleet import SEKISHO, Fleet, free_port, is_ours, run, until
+from loop import Loop
 
 DEATHS = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT]
 DRILL = int(os.environ.get("SEKISHO_DRILL", "10"))
 SETTINGS = {"drain_timeout": "3s", "cell_idle_timeout": "1h"}
-
-
-class Loop:
-    """Somebody who asks again and again, on a session held open and now and then on a new one; failures are kept."""
-
-    def __init__(self, proxy, tenant, every=0.01):
-        self.proxy, self.tenant, self.every = proxy, tenant, every
-        self.asked, self.failures = 0, []
-        self.going = True
-        self.thread = threading.Thread(target=self.go)
-        self.thread.start()
-
-    def go(self):
-        try:
-            with self.proxy.connect(self.tenant) as held:
-                while self.going:
-                    assert held.execute("SELECT DISTINCT name FROM who").fetchone() == (self.tenant,)
-                    if self.asked % 25 == 0:
-                        assert self.proxy.one(self.tenant, "SELECT DISTINCT name FROM who") == self.tenant
-                    self.asked += 1
-                    time.sleep(self.every)  # the rhythm of the loop, not a wait for something
-        except Exception as error:
-            self.failures.append(f"after {self.asked}: {error}")
-
-    def end(self):
-        self.going = False
-        self.thread.join(30)
-        assert not self.failures, self.failures
-        assert self.asked > 0
 
 
 class Load:
@@ -112,7 +84,7 @@ def drilled():
 
 def test_globex_never_notices_that_acmes_cell_is_killed_again_and_again(drilled):
     proxy = drilled
-    loop, load = Loop(proxy, "globex"), Load(proxy)
+    loop, load = Loop(proxy, every=0.01, fresh=25), Load(proxy)
     try:
         for shot in range(DRILL):
             until(lambda: load.logins > shot, "acme is at work", 20)

@@ -3,7 +3,7 @@
 import shutil
 import struct
 
-from fleet import BIN
+from fleet import BIN, until
 
 HOUR, DAY = 3600, 86400
 
@@ -45,3 +45,13 @@ class Clock:
         """The node's wall clock is set right again."""
         self.wall = self.mono
         self.write()
+
+
+def turned(company):
+    """The company's node, started again with clocks that can be turned: those clocks."""
+    clock = Clock(company.fleet.folder / "turned")
+    company.proxy.stop()
+    clock.give(company.proxy)
+    company.proxy.start()
+    until(lambda: company.serves(), "the operators' plane serves", 20, 0.2)
+    return clock
