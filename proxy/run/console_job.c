@@ -3,57 +3,21 @@
  * See console_job.h. Each verb has one function that begins it and, when its answer may be long, one that
  * makes the next rows.
  */
-#include "console_job.h"
-#include "console_control.h"
-#include "console_facts.h"
+#include "console_job_parts.h"
 #include "console_numbers.h"
-#include "console_record.h"
-#include "console_scroll.h"
 #include "console_stats.h"
 #include "console_time.h"
 #include "files.h"
-#include "log.h"
 #include "magic.h"
 #include "role.h"
 #include "text.h"
-#include "ticket_check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONSOLE_JOB_MAGIC 0x10BC0450u
 #define SLICE_ROWS 64
 #define SLICE_STATEMENTS 256 /* looked at; not all are shown */
-
-enum fill { FILL_MORE, FILL_END, FILL_WAIT, FILL_FAILED };
-typedef enum fill fill_fn(struct console_job *j, struct failure *f);
-
-struct digest_text {
-    char text[2 * STATEMENT_DIGEST + 1];
-};
-
-struct console_job {
-    uint32_t magic;
-    struct job_order order;
-    const struct console_command *command;
-    struct console_table table;
-    fill_fn *fill; /* NULL: every row is in the table */
-    struct reading reading;
-    char (*read)[TENANT_ID_MAX + 1]; /* whose logs know of this command */
-    size_t read_count;
-    struct digest_text *grants; /* of SHOW GRANTS and the like, owned */
-    size_t grant_count, grant_cap, grant_at;
-    uint64_t after; /* the last statement looked at */
-    struct scroll *scroll;
-    struct control_ask *ask;
-    struct ticket_check *check; /* of a request that is handed in */
-    struct statement *request;  /* owned */
-    struct failure warning;     /* to be said; without a sentence: none */
-    json_t *sessions;           /* the broker's answer */
-    size_t session_at;
-    bool asked_in_vain;
-};
 
 static struct console_look look_of(const struct console_job *j) {
     return facts_look(j->order.person);
@@ -419,78 +383,6 @@ static bool begin_pools(struct console_job *j, struct failure *f) {
     return begin_numbers(j, show_pools, f);
 }
 
-/* --- signed statements --- */
-
-static struct facts_paper paper_of(const struct console_job *j) {
-    return (struct facts_paper){j->command->verb, console_command_value(j->command, ARGUMENT_BODY),
-                                console_command_value(j->command, ARGUMENT_SIGNATURE)};
-}
-
-static bool hand_in(struct console_job *j, const char *unchecked, struct failure *f) {
-    struct facts_paper paper = paper_of(j);
-    struct facts_receipt r;
-    if (!facts_submit(j->order.person, &paper, unchecked, &r, f))
-        return false;
-    rows_text(&j->table, r.id);
-    rows_text(&j->table, r.digest);
-    rows_number(&j->table, r.n);
-    return true;
-}
-
-static enum fill hand_in_late(struct console_job *j, const char *unchecked, struct failure *f) {
-    /* Meanwhile everything may be otherwise: it is judged again. */
-    return facts_refresh(f) && hand_in(j, unchecked, f) ? FILL_END : FILL_FAILED;
-}
-
-static enum fill refuse_ticket(const struct console_job *j, bool busy, const char *why, struct failure *f) {
-    const struct statement *r = j->request;
-    if (busy)
-        failure_set(f, "53300", "try again in a moment", "%s", why);
-    else
-        failure_set(f, "42501", "is it the right ticket, open, and this tenant's?", TICKET_REFUSED, r->ticket,
-                    why);
-    log_warning("a request by %s for %s was refused: %s", r->signer, r->tenant, f->sentence);
-    return FILL_FAILED;
-}
-
-static enum fill fill_request(struct console_job *j, struct failure *f) {
-    const struct statement *r = j->request;
-    const char *why;
-    enum ticket_outcome o = ticket_check_outcome(j->check, &why);
-    if (o == TICKET_PENDING)
-        return FILL_WAIT;
-    if (o == TICKET_AGREED)
-        return hand_in_late(j, "", f);
-    if (r->class != CLASS_EMERGENCY)
-        return refuse_ticket(j, o == TICKET_BUSY, why, f);
-    enum fill done = hand_in_late(j, why, f);
-    if (done == FILL_END) {
-        failure_set(&j->warning, "01000", NULL, TICKET_GOES_ON, r->ticket, why);
-        log_warning("a request by %s for %s: %s", r->signer, r->tenant, j->warning.sentence);
-    }
-    return done;
-}
-
-static bool begin_request(struct console_job *j, const struct statement *s) {
-    j->request = malloc(sizeof *j->request);
-    if (!j->request)
-        abort();
-    *j->request = *s;
-    j->check = ticket_check_begin(role_settings(), j->request, j->order.wake, j->order.arg);
-    j->fill = fill_request;
-    return true;
-}
-
-static bool begin_signed(struct console_job *j, struct failure *f) {
-    struct facts_paper paper = paper_of(j);
-    struct statement s;
-    if (!facts_examine(j->order.person, &paper, &s, f))
-        return false;
-    if (s.kind == STATEMENT_REQUEST && ticket_check_wanted(role_settings()))
-        return begin_request(j, &s);
-    return hand_in(j, "", f);
-}
-
 /* --- any command --- */
 
 typedef bool begin_fn(struct console_job *j, struct failure *f);
@@ -524,7 +416,7 @@ struct console_job *job_new(const struct job_order *order, const struct console_
     reading_begin(&j->reading, order->wake, order->arg);
     begin_fn *begin = beginnings[c->verb];
     assert(begin || d->kinds);
-    if (!(begin ? begin : begin_signed)(j, f))
+    if (!(begin ? begin : job_begin_signed)(j, f))
         job_free(&j);
     return j;
 }
